@@ -1,0 +1,29 @@
+# Every target sets up what it needs; nothing outside this folder is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+export MLFLOW_DISABLE_TELEMETRY = true
+
+.PHONY: demo test check ui clean
+
+.venv/.installed: setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: .venv/.installed  ## the quickstart sweep and its report
+	$(BIN)/python sweep.py quickstart
+	$(BIN)/python analyze.py quickstart
+
+test: check  ## lint, format, types, tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+
+check: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: .venv/.installed  ## the MLflow UI on what has been tracked
+	$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

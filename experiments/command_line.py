@@ -1,0 +1,66 @@
+"""What the commands share: bad input is one line on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from vae.errors import BadInput
+
+EXIT_BAD_INPUT = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that complains in one line and takes no abbreviated option."""
+
+    def __init__(self, prog: str, description: str | None) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def run_command(name: str, main: Callable[[], int]) -> NoReturn:
+    """Run `main` and leave with its exit code; bad input is told as such, a bug as a bug."""
+    # MLflow would report every command to its makers, and delay its exit for it.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        sys.exit(main())
+    except BadInput as error:
+        sys.exit(_complain(name, str(error)))
+    except BrokenPipeError:  # `analyze.py ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _complain(name: str, message: str) -> int:
+    print(f"{name}: error: {' '.join(message.split())}", file=sys.stderr)
+    return EXIT_BAD_INPUT
+
+
+def positive_int(text: str) -> int:
+    return _number(text, int, at_least=1, wanted="a whole number from 1")
+
+
+def non_negative_int(text: str) -> int:
+    return _number(text, int, at_least=0, wanted="a whole number from 0")
+
+
+def positive_seconds(text: str) -> float:
+    return _number(text, float, at_least=1e-9, wanted="a number of seconds above 0")
+
+
+def _number(text: str, kind: Callable[[str], float], at_least: float, wanted: str) -> int:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    if not at_least <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"should be {wanted} (got '{text}')")
+    return value  # type: ignore[return-value]

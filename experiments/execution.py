@@ -1,0 +1,251 @@
+"""Getting work done: one loop over one protocol, and the engines that it drives."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from pebble import ProcessExpired, ProcessPool
+
+from experiments.work import Event, TrialResult, Work
+
+
+class Proposer(Protocol):
+    """Decides what is to be done: a grid, a study."""
+
+    def ask(self) -> Work | None:
+        """The next piece of work; None while there is none until more has been told."""
+
+    def tell(self, result: TrialResult) -> None:
+        """Take note of what became of a piece of work."""
+
+
+class Executor(Protocol):
+    """Gets work done somewhere."""
+
+    capacity: int
+    """How many pieces it works on at once."""
+
+    def submit(self, work: Work) -> Future[TrialResult]:
+        """Start `work`. A future that raises means that its worker was lost."""
+
+    def stop(self) -> None:
+        """Leave nothing running; work that was not finished keeps its last checkpoint."""
+
+
+class TrackingGaveUp(Exception):
+    """The tracking store stayed away for so long that the sweep had to stop."""
+
+
+def drive(proposer: Proposer, executor: Executor, retries: int) -> None:
+    """Ask, work, tell, until there is nothing left to ask.
+
+    Args:
+        retries: how often a trial whose worker was lost goes on from its checkpoint
+
+    Raises:
+        TrackingGaveUp: what was finished is tracked, the rest can be resumed.
+    """
+    running: dict[Future[TrialResult], Work] = {}
+    losses: Counter[str] = Counter()
+    while True:
+        while len(running) < executor.capacity and (work := proposer.ask()) is not None:
+            running[executor.submit(work)] = work
+        if not running:
+            return
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            result = _result(future, running.pop(future))
+            if result.state == "untracked":
+                raise TrackingGaveUp(result.error)
+            losses[result.work.run_id] += result.state == "lost"
+            if result.state == "lost" and losses[result.work.run_id] <= retries:
+                again = replace(result.work, fresh=False)
+                running[executor.submit(again)] = again
+            else:
+                proposer.tell(result)
+
+
+def _result(future: Future[TrialResult], work: Work) -> TrialResult:
+    """The future's result; a worker that was lost is one, too."""
+    try:
+        return future.result()
+    except TimeoutError:
+        return TrialResult(work, "lost", "timed out")
+    except ProcessExpired as error:
+        return TrialResult(work, "lost", f"its worker {_cause_of_death(error.exitcode)}")
+    except Exception as error:
+        return TrialResult(work, "lost", f"its worker was lost ({type(error).__name__}: {error})")
+
+
+def _cause_of_death(exit_code: int) -> str:
+    if exit_code == -signal.SIGKILL:
+        return "was killed by SIGKILL (the kernel does that when memory runs out)"
+    if exit_code < 0:
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    return f"died with exit code {exit_code}"
+
+
+# ------------------------------------------------------------------------ in this process
+
+
+class Serial:
+    """One trial after another in this process, for debugging."""
+
+    capacity = 1
+
+    def __init__(self, on_event: Callable[[Event], None]) -> None:
+        from experiments import worker
+
+        worker.use_one_thread()
+        self._advance = worker.advance
+        self._on_event = on_event
+
+    def submit(self, work: Work) -> Future[TrialResult]:
+        future: Future[TrialResult] = Future()
+        future.set_result(self._advance(work, self._on_event))
+        return future
+
+    def stop(self) -> None: ...
+
+
+# --------------------------------------------------------------------- in many processes
+
+
+class Processes:
+    """Spawned workers that live for the whole sweep, one trial at a time each.
+
+    Every worker has a pool of its own. A pool's workers share locks, and one that is killed
+    while it holds them takes the others with it; here it takes its own trial only.
+    """
+
+    def __init__(
+        self, n_workers: int, on_event: Callable[[Event], None], timeout: float | None = None
+    ) -> None:
+        """Args: timeout: seconds that a piece of work may take"""
+        self.capacity = n_workers
+        self._timeout = timeout
+        self._context = multiprocessing.get_context("spawn")
+        self._news, self._newsroom = self._context.Pipe(duplex=False)
+        self._listener = threading.Thread(target=_listen, args=(self._news, on_event), daemon=True)
+        self._listener.start()
+        self._pools = [self._new_pool() for _ in range(n_workers)]
+        self._idle = list(self._pools)
+
+    def _new_pool(self) -> ProcessPool:
+        pool = ProcessPool(
+            max_workers=1,
+            initializer=_become_worker,
+            initargs=(self._newsroom,),
+            context=self._context,
+        )
+        with _ctrl_c_ignored():  # also by the worker while it starts
+            pool.schedule(_warm_up)
+        return pool
+
+    def submit(self, work: Work) -> Future[TrialResult]:
+        pool = self._idle.pop()
+        if not pool.active:  # its worker died while it had nothing to do
+            pool = self._replace(pool)
+        future: Future[TrialResult] = pool.schedule(
+            _advance_in_worker, args=(work,), timeout=self._timeout
+        )
+        future.add_done_callback(lambda done: self._release(pool, done))
+        return future
+
+    def _release(self, pool: ProcessPool, done: Future[TrialResult]) -> None:
+        if not done.cancelled() and done.exception() is not None:
+            pool.stop()  # whatever state its locks are in
+        self._idle.append(pool)
+
+    def _replace(self, pool: ProcessPool) -> ProcessPool:
+        pool.stop()
+        pool.join()
+        self._pools.remove(pool)
+        self._pools.append(self._new_pool())
+        return self._pools[-1]
+
+    def stop(self) -> None:
+        for pool in self._pools:
+            pool.stop()
+        for pool in self._pools:
+            pool.join()
+        self._newsroom.close()
+        self._listener.join(timeout=5)
+
+
+@contextlib.contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _listen(news: Connection, on_event: Callable[[Event], None]) -> None:
+    """Pass on what the workers tell until the last of them, and the parent, hung up."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            on_event(news.recv())
+
+
+# What follows runs in the worker.
+
+_newsroom: Connection | None = None
+
+
+def _become_worker(newsroom: Connection) -> None:
+    global _newsroom
+    _newsroom = newsroom
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """A worker that outlived its parent would write to a run that has been taken over."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _warm_up() -> None:
+    from experiments import worker
+
+    worker.use_one_thread()
+
+
+def _advance_in_worker(work: Work) -> TrialResult:
+    from experiments import worker
+
+    return worker.advance(work, _send)
+
+
+def _send(event: Event) -> None:
+    """All workers share one pipe without a lock: a message this small is written whole or not."""
+    if _newsroom is not None:
+        with contextlib.suppress(OSError):  # the parent is gone, and so are we in a moment
+            _newsroom.send(event)
+
+
+def start(
+    engine: str, n_workers: int, timeout: float | None, on_event: Callable[[Event], None]
+) -> Executor:
+    """The engine of that name, started."""
+    engines: dict[str, Callable[[], Any]] = {
+        "serial": lambda: Serial(on_event),
+        "processes": lambda: Processes(n_workers, on_event, timeout),
+    }
+    return engines[engine]()  # type: ignore[no-any-return]

@@ -1,0 +1,100 @@
+"""Tracked experiments as pandas frames; nothing here needs torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from experiments.planning import seeds_asked_for
+from experiments.tracking.addresses import check_reachable, default_uri
+from experiments.tracking.records import RunRecord, by_trial
+from experiments.tracking.tracker import Tracker
+from vae.configuration import Configuration, Trial
+from vae.errors import BadInput
+
+FINAL_METRICS = ("return", "best_epoch", "test/return", "test/reconstruction", "test/kl")
+
+
+def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFrame:
+    """Every trial that was ever asked for in an MLflow experiment, run or not.
+
+    Args:
+        experiment: the name of an MLflow experiment
+        tracking_uri: by default `MLFLOW_TRACKING_URI`, or `sqlite:///mlflow.db`
+
+    Returns:
+        One row per expected trial, in the order of their configurations and seeds. Columns:
+        `run_id`, `trial_id`, `configuration_id`, `seed`, `state` (finished, failed, pruned,
+        running, missing), `error`, every configuration field with its type, and the final
+        metrics under their MLflow names, in nats per image (NaN unless finished).
+
+    Raises:
+        BadInput: when there is no such experiment, or nothing tracks at `tracking_uri`.
+    """
+    tracker = _tracker(experiment, tracking_uri)
+    configurations = _configurations(tracker.records("configuration"))
+    tracked = by_trial(tracker.records("trial"))
+    rows = [
+        _row(Trial(configuration=configuration, seed=seed), tracked)
+        for configuration, seeds in configurations
+        for seed in seeds
+    ]
+    return _typed(pd.DataFrame(rows, columns=_columns(rows)))
+
+
+def _tracker(experiment: str, tracking_uri: str | None) -> Tracker:
+    uri = tracking_uri or default_uri()
+    check_reachable(uri)
+    tracker = Tracker.find(uri, experiment)
+    if tracker is None:
+        raise BadInput(
+            f"nothing of experiment '{experiment}' is tracked at {uri}: "
+            f"run `python sweep.py {experiment}` first, or give another --tracking-uri"
+        )
+    return tracker
+
+
+def _configurations(records: list[RunRecord]) -> list[tuple[Configuration, list[int]]]:
+    return [
+        (
+            Configuration.model_validate_json(record.tags["configuration"]),
+            sorted(seeds_asked_for(record)),
+        )
+        for record in records
+    ]
+
+
+def _row(trial: Trial, tracked: dict[str, RunRecord]) -> dict[str, Any]:
+    record = tracked.get(trial.id)
+    state = record.state if record else "missing"
+    row = {
+        "run_id": record.run_id if record else "",
+        "trial_id": trial.id,
+        "configuration_id": trial.configuration.id,
+        "seed": trial.seed,
+        "state": state,
+        "error": record.tags.get("error", "") if record and state == "failed" else "",
+        **trial.configuration.model_dump(),
+    }
+    finals = record.metrics if record and state == "finished" else {}
+    return row | {name: finals.get(name) for name in FINAL_METRICS}
+
+
+def _columns(rows: list[dict[str, Any]]) -> list[str]:
+    if rows:
+        return list(rows[0])
+    identity = ["run_id", "trial_id", "configuration_id", "seed", "state", "error"]
+    return [*identity, *Configuration.model_fields, *FINAL_METRICS]
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    # A column without a single finished trial holds None only, and would be of type object.
+    return frame.astype({name: "float64" for name in FINAL_METRICS})
+
+
+def varying_fields(trials: pd.DataFrame) -> list[str]:
+    """The configuration fields that differ between the rows, in the order of the configuration."""
+    return [field for field in Configuration.model_fields if trials[field].nunique() > 1]
+
+

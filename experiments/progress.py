@@ -1,0 +1,161 @@
+"""What a person sees of a sweep while it runs: a live display on a terminal, log lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from experiments.work import EpochDone, Event, TrialResult
+
+
+class Display(Protocol):
+    def __enter__(self) -> Display: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+    def on_event(self, event: Event) -> None: ...
+    def on_result(self, result: TrialResult) -> None: ...
+
+
+def display(n_trials: int, n_workers: int) -> Display:
+    """The display that suits stderr."""
+    if sys.stderr.isatty():
+        return LiveDisplay(n_trials, n_workers)
+    return LogLines(n_trials)
+
+
+def describe_epoch(metrics: Mapping[str, float]) -> str:
+    """Total = reconstruction + KL, per image, as the reference prints them."""
+
+    def terms(split: str) -> str:
+        loss, reconstruction, kl = (
+            metrics[f"{split}/{term}"] for term in ("loss", "reconstruction", "kl")
+        )
+        return f"{split} {loss:.2f} (reconstruction {reconstruction:.2f}, kl {kl:.2f})"
+
+    return f"{terms('train')}  {terms('val')}  {metrics['epoch_seconds']:.1f} s"
+
+
+def describe_result(result: TrialResult) -> str:
+    if result.state == "finished":
+        best = int(result.metrics["best_epoch"])
+        return f"finished, return {result.metrics['return']:.3f} at epoch {best}"
+    return f"FAILED: {result.error}"
+
+
+class LogLines:
+    """One line per epoch and per trial."""
+
+    def __init__(self, n_trials: int) -> None:
+        self._n_trials = n_trials
+        self._n_done = 0
+
+    def __enter__(self) -> LogLines:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, EpochDone):
+            self._say(
+                f"{event.label}  epoch {event.epoch}/{event.epochs}  "
+                f"{describe_epoch(event.metrics)}"
+            )
+        else:
+            self._say(f"{event.label}  warning: {event.text}")
+
+    def on_result(self, result: TrialResult) -> None:
+        self._n_done += 1
+        self._say(
+            f"[{self._n_done}/{self._n_trials}] {result.work.label}  {describe_result(result)}"
+        )
+
+    def _say(self, line: str) -> None:
+        # One write, so that lines of two threads do not mix.
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+        sys.stderr.flush()
+
+
+class LiveDisplay:
+    """A bar over all trials and a line per worker."""
+
+    def __init__(self, n_trials: int, n_workers: int) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[note]}", style="dim"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._overall = self._progress.add_task("trials", total=n_trials, note="")
+        self._workers: dict[int, TaskID] = {}
+        self._labels: dict[int, str] = {}
+        self._n_failed = 0
+        self._n_workers = n_workers
+        self._started = time.monotonic()
+        self._n_done, self._n_trials = 0, n_trials
+
+    def __enter__(self) -> LiveDisplay:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def on_event(self, event: Event) -> None:
+        if not isinstance(event, EpochDone):
+            self._progress.console.print(f"{event.label}: {event.text}", style="yellow")
+            return
+        if event.worker not in self._workers:
+            if len(self._workers) == self._n_workers:  # a new process in the place of a lost one
+                self._drop_a_lost_worker()
+            self._workers[event.worker] = self._progress.add_task("", note="")
+        self._labels[event.worker] = event.label
+        self._progress.update(
+            self._workers[event.worker],
+            description=event.label,
+            completed=event.epoch,
+            total=event.epochs,
+            note=f"val/return {event.metrics['val/return']:.2f}",
+        )
+
+    def _drop_a_lost_worker(self) -> None:
+        lost = next(iter(self._workers))
+        self._progress.remove_task(self._workers.pop(lost))
+        self._labels.pop(lost)
+
+    def on_result(self, result: TrialResult) -> None:
+        self._n_done += 1
+        if result.state != "finished":
+            self._n_failed += 1
+            self._progress.console.print(
+                f"{result.work.label}: {describe_result(result)}", style="red"
+            )
+        elapsed = time.monotonic() - self._started
+        left = elapsed / self._n_done * (self._n_trials - self._n_done)
+        failed = f"{self._n_failed} failed, " if self._n_failed else ""
+        self._progress.update(
+            self._overall, completed=self._n_done, note=f"{failed}{duration(left)} left"
+        )
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 20 s`, `2 h 05 min`"""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

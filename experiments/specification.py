@@ -1,0 +1,223 @@
+"""YAML → `Experiment`: what a person wrote, checked to the last key, as configurations × seeds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from experiments.seeds import parse_seeds
+from experiments.yaml_files import parse_yaml, read_yaml
+from vae.configuration import Configuration, Trial, check_field, explain
+from vae.errors import BadInput
+from vae.registry import check_name
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One question: every configuration with every seed.
+
+    Attributes:
+        axes: the fields that vary, in the order of the file
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    configurations: tuple[Configuration, ...]
+    seeds: tuple[int, ...]
+
+    def trials(self) -> Iterator[Trial]:
+        """Seed by seed, so that a sweep cut short has compared every configuration it could."""
+        for seed in self.seeds:
+            for configuration in self.configurations:
+                yield Trial(configuration=configuration, seed=seed)
+
+    def label(self, configuration: Configuration) -> str:
+        """What a table calls a configuration: encoder, loss, transform, and what else varies."""
+        always = ("encoder", "loss", "transform")
+        words = [str(getattr(configuration, field)) for field in always]
+        words += [f"{a}={getattr(configuration, a)}" for a in self.axes if a not in always]
+        return " ".join(words)
+
+
+def load_experiment(
+    path: Path, assignments: Iterable[str] = (), seeds: str | None = None
+) -> Experiment:
+    """Read an experiment file and apply `--set` assignments and `--seeds`.
+
+    Raises:
+        BadInput: with the file, the key and the way out in one line.
+    """
+    try:
+        raw = read_yaml(path)
+        file = _SweepFile.checked(raw)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+    for assignment in assignments:
+        try:
+            file.assign(assignment)
+        except BadInput as error:
+            raise BadInput(f"--set {assignment}: {error}") from error
+    if seeds is not None:
+        try:
+            file.seeds = parse_seeds(seeds)
+        except BadInput as error:
+            raise BadInput(f"--seeds: {error}") from error
+    try:
+        return file.experiment()
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+
+
+# ----------------------------------------------------------------- the parts of a file
+
+
+def _check_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    return {field: _placed(field, lambda v=value, f=field: check_field(f, v)) for field, value in fields.items()}
+
+
+def _check_axes(axes: dict[str, Any]) -> dict[str, list[Any]]:
+    return {field: _placed(field, lambda f=field, v=values: _check_axis(f, v)) for field, values in axes.items()}
+
+
+def _placed(field: str, check: Any) -> Any:
+    try:
+        return check()
+    except BadInput as error:
+        raise BadInput(f"{field}: {error}") from error
+
+
+def _check_axis(field: str, values: Any) -> list[Any]:
+    if field == "seed":
+        raise BadInput("seeds are replicates, not an axis; use the key `seeds`")
+    check_name(Configuration.model_fields, field, "field")
+    if not isinstance(values, list):
+        raise BadInput(f"an axis is a list; one value goes under `fixed` (got {values!r})")
+    if not values:
+        raise BadInput("the axis is empty")
+    return [check_field(field, value) for value in values]
+
+
+def _check_distinct(axes: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    for field, values in axes.items():
+        for value in values:
+            if values.count(value) > 1:
+                raise BadInput(f"{field}: {value!r} is given twice")
+    return axes
+
+
+def _check_equal_lengths(axes: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    lengths = {field: len(values) for field, values in axes.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{field} has {n}" for field, n in lengths.items())
+        raise BadInput(f"axes that advance together should be equally long: {shown}")
+    return axes
+
+
+def _check_not_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    if not fields:
+        raise BadInput("an empty rule would exclude everything")
+    return fields
+
+
+_Fields = Annotated[dict[str, Any], AfterValidator(_check_fields)]
+_Axes = Annotated[dict[str, Any], AfterValidator(_check_axes)]
+_Grid = Annotated[_Axes, AfterValidator(_check_distinct)]
+_ZipGroup = Annotated[_Axes, Field(min_length=1), AfterValidator(_check_equal_lengths)]
+_Rule = Annotated[_Fields, AfterValidator(_check_not_empty)]
+_Name = Annotated[str, Field(max_length=100, pattern=r"^\w[\w .+-]*$")]
+_DataSetName = Annotated[str, AfterValidator(lambda value: check_field("dataset", value))]
+
+
+class _SweepFile(BaseModel):
+    """The keys of an experiment file that asks for a grid."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: _Name
+    dataset: _DataSetName | None = None
+    grid: _Grid = {}
+    zip: list[_ZipGroup] = []
+    exclude: list[_Rule] = []
+    fixed: _Fields = {}
+    seeds: Annotated[tuple[int, ...], BeforeValidator(parse_seeds)] = (0,)
+
+    @classmethod
+    def checked(cls, raw: dict[str, Any]) -> _SweepFile:
+        for key in raw:
+            check_name(cls.model_fields, str(key), "key")
+        present = {key: value for key, value in raw.items() if value is not None}
+        try:
+            file = cls.model_validate(present)
+        except ValidationError as error:
+            raise BadInput(explain(error)) from error
+        if file.dataset is not None:
+            _placed("dataset", lambda: file._refuse_elsewhere("dataset"))
+            file.fixed["dataset"] = file.dataset
+        file._refuse_overlaps()
+        return file
+
+    def _sections(self) -> list[tuple[str, dict[str, Any]]]:
+        zipped = [(f"zip.{i}", group) for i, group in enumerate(self.zip)]
+        return [("fixed", self.fixed), ("grid", self.grid), *zipped]
+
+    def _refuse_elsewhere(self, field: str) -> None:
+        for place, fields in self._sections():
+            if field in fields:
+                raise BadInput(f"is also given in {place}")
+
+    def _refuse_overlaps(self) -> None:
+        seen: dict[str, str] = {}
+        for place, fields in self._sections():
+            for field in fields:
+                if field in seen:
+                    raise BadInput(f"{place}.{field}: is also given in {seen[field]}")
+                seen[field] = place
+
+    def assign(self, assignment: str) -> None:
+        """`key=value` fixes a field, `key=a,b` makes it an axis; both replace what was there."""
+        field, equals, text = assignment.partition("=")
+        if not equals or not text.strip():
+            raise BadInput("should be key=value or key=value,value")
+        if field in ("seed", "seeds"):
+            raise BadInput("seeds are replicates, not a field; use --seeds")
+        values = _check_axis(field, parse_yaml(f"[{text}]"))
+        for _, fields in self._sections():
+            fields.pop(field, None)
+        self.zip = [group for group in self.zip if group]
+        if len(values) == 1:
+            self.fixed[field] = values[0]
+        else:
+            self.grid.update(_check_distinct({field: values}))
+
+    def experiment(self) -> Experiment:
+        """Every combination that no rule excludes."""
+        parts = [[{field: value} for value in values] for field, values in self.grid.items()]
+        parts += [
+            [dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)]
+            for group in self.zip
+        ]
+        defaults = {name: field.default for name, field in Configuration.model_fields.items()}
+        configurations = []
+        for combination in itertools.product(*parts):
+            varying = {field: value for part in combination for field, value in part.items()}
+            fields = self.fixed | varying
+            effective = defaults | fields
+            if not any(rule.items() <= effective.items() for rule in self.exclude):
+                configurations.append(_configuration(fields, varying))
+        if not configurations:
+            raise BadInput("exclude: nothing is left of the grid")
+        axes = (*self.grid, *(field for group in self.zip for field in group))
+        return Experiment(self.name, axes, tuple(configurations), self.seeds)
+
+
+def _configuration(fields: dict[str, Any], varying: dict[str, Any]) -> Configuration:
+    try:
+        return Configuration(**fields)
+    except ValidationError as error:
+        where = ", ".join(f"{field}={value}" for field, value in varying.items())
+        raise BadInput(f"{where}: {explain(error)}" if where else explain(error)) from error

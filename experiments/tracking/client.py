@@ -1,0 +1,74 @@
+"""MLflow's client, made patient: a store that is away for a minute costs time, not data."""
+
+from __future__ import annotations
+
+import logging
+import os
+import urllib.error
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import tenacity
+
+from experiments.tracking.addresses import sqlite_path
+
+# Retrying is done here, with a limit in seconds; MLflow's own would add minutes to every call.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+PATIENCE_SECONDS = 300
+"""How long a tracking store may stay away before a sweep gives up (and can be resumed)."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class TrackingLost(Exception):
+    """The tracking store stayed away, or cannot take any more."""
+
+
+def connect(uri: str) -> MlflowClient:
+    if (path := sqlite_path(uri)) is not None:
+        # How long SQLite itself waits for another writer; the default of 5 s is too short for
+        # many workers on a slow disk.
+        uri = f"sqlite:///{path}?timeout=60"
+    return MlflowClient(tracking_uri=uri)
+
+
+_PERMANENT = ("disk is full", "readonly database", "no such table")
+_TRANSIENT_CODES = {"TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "DEADLINE_EXCEEDED"}
+
+
+def _is_transient(error: BaseException) -> bool:
+    if isinstance(error, MlflowException):
+        text = str(error)
+        return error.error_code in _TRANSIENT_CODES and not any(p in text for p in _PERMANENT)
+    return isinstance(error, ConnectionError | TimeoutError | urllib.error.URLError)
+
+
+def patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call; while the store is away, wait for it up to PATIENCE_SECONDS.
+
+    Only for calls that may be repeated after an answer was lost.
+
+    Raises:
+        TrackingLost: when it stays away, or says that it cannot go on.
+    """
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_transient),
+        wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
+        stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+        reraise=True,
+    )
+    try:
+        return retrying(call, *args, **kwargs)
+    except MlflowException as error:
+        if _is_transient(error) or any(p in str(error) for p in _PERMANENT):
+            raise TrackingLost(str(error).splitlines()[0]) from error
+        raise

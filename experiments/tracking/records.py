@@ -1,0 +1,45 @@
+"""Runs as MLflow has them, in plain values, and what their state means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as MLflow has it, in plain values."""
+
+    run_id: str
+    status: str
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    start_time: int
+    """milliseconds since 1970"""
+
+    @property
+    def state(self) -> str:
+        """Of a trial run: finished, failed, pruned, running, or missing (stopped before its end)."""
+        if self.status == "FINISHED" and self.tags.get("completed") == "true":
+            return "finished"
+        if self.status == "KILLED" and self.tags.get("pruned") == "true":
+            return "pruned"
+        return {"FAILED": "failed", "RUNNING": "running"}.get(self.status, "missing")
+
+
+_PREFERENCE = ("finished", "running", "pruned", "failed", "missing")
+
+
+def by_trial(records: Iterable[RunRecord]) -> dict[str, RunRecord]:
+    """The one run that speaks for each trial_id, should a lost answer ever have made two."""
+    best: dict[str, RunRecord] = {}
+    for record in records:
+        trial_id = record.tags.get("trial_id", "")
+        other = best.get(trial_id)
+        if other is None or _rank(record) < _rank(other):
+            best[trial_id] = record
+    return best
+
+
+def _rank(record: RunRecord) -> tuple[int, int]:
+    return _PREFERENCE.index(record.state), -record.start_time

@@ -1,0 +1,118 @@
+"""What a worker does: advance one trial from its last checkpoint, and track it on the way."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable
+
+import torch
+
+from experiments.tracking.client import TrackingLost
+from experiments.tracking.trial_log import TrialLog
+from experiments.work import EpochDone, Event, Notice, TrialResult, Work
+from vae import checkpoints
+from vae.errors import Diverged
+from vae.evaluation import evaluate
+from vae.images import reconstructions, samples
+from vae.splits import Splits, load_splits
+from vae.training import EpochMetrics, Training, fit
+
+
+def use_one_thread() -> None:
+    """One worker per core with one thread each: the fastest, and the same sums in every engine."""
+    torch.set_num_threads(1)
+
+
+def advance(work: Work, report: Callable[[Event], None]) -> TrialResult:
+    """Do `work`. What goes wrong in it ends up in its run and in the result, and nowhere else."""
+    log = TrialLog(work.tracking_uri, work.run_id)
+    try:
+        return _advance(work, log, report)
+    except TrackingLost as error:
+        return TrialResult(work, "untracked", str(error))
+    except Diverged as error:
+        return _fail(work, log, f"diverged: {error}", "")
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _fail(work, log, reason, traceback.format_exc())
+
+
+def _fail(work: Work, log: TrialLog, reason: str, details: str) -> TrialResult:
+    try:
+        log.fail(reason, details)
+    except TrackingLost as error:
+        return TrialResult(work, "untracked", str(error))
+    work.checkpoint.unlink(missing_ok=True)
+    return TrialResult(work, "failed", reason)
+
+
+def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> TrialResult:
+    configuration = work.trial.configuration
+    splits = load_splits(configuration, work.data_dir, work.device)
+    training = _restore(work, splits, report)
+    if not work.fresh:
+        log.read_back()
+    for metrics in fit(training, splits, work.until):
+        named = epoch_metrics(metrics, configuration.beta)
+        log.log_epoch(metrics.epoch, named)
+        _log_images(log, training, splits)
+        # Last, so that what a checkpoint has seen has been tracked. An epoch repeated after a
+        # kill in between gives the same numbers, and the log leaves out what it already has.
+        checkpoints.save(training, work.checkpoint)
+        report(EpochDone(os.getpid(), work.label, metrics.epoch, configuration.epochs, named))
+    if work.until < configuration.epochs:
+        return TrialResult(work, "advanced")
+    finals = _final_metrics(training, splits)
+    log.finish(finals)
+    work.checkpoint.unlink(missing_ok=True)
+    return TrialResult(work, "finished", metrics=finals)
+
+
+def _restore(work: Work, splits: Splits, report: Callable[[Event], None]) -> Training:
+    """The training as its checkpoint has it, or at its start."""
+    training = Training(work.trial, splits.train.shape, work.device)
+    if not work.checkpoint.exists():
+        return training
+    try:
+        checkpoints.load(training, work.checkpoint)
+    except checkpoints.UnusableCheckpoint as error:
+        aside = work.checkpoint.with_suffix(".unusable")
+        work.checkpoint.replace(aside)
+        text = f"{error}; set aside as {aside.name}, the trial starts over"
+        report(Notice(os.getpid(), work.label, text))
+        return Training(work.trial, splits.train.shape, work.device)
+    return training
+
+
+def epoch_metrics(metrics: EpochMetrics, beta: float) -> dict[str, float]:
+    """An epoch under the names that MLflow shows."""
+    named = {}
+    for split, terms in (("train", metrics.train), ("val", metrics.val)):
+        named[f"{split}/loss"] = terms.loss(beta)
+        named[f"{split}/reconstruction"] = terms.reconstruction
+        named[f"{split}/kl"] = terms.kl
+    named["val/return"] = metrics.val.episodic_return
+    named["epoch_seconds"] = metrics.seconds
+    named["images_per_second"] = metrics.images_per_second
+    return named
+
+
+def _log_images(log: TrialLog, training: Training, splits: Splits) -> None:
+    configuration, epoch = training.trial.configuration, training.epoch
+    every = configuration.image_every
+    if every and (epoch % every == 0 or epoch == configuration.epochs):
+        log.log_image("samples", samples(training.model, configuration.images), epoch)
+        log.log_image("reconstructions", reconstructions(training.model, splits.test), epoch)
+
+
+def _final_metrics(training: Training, splits: Splits) -> dict[str, float]:
+    """Of the kept model, under the names that MLflow shows."""
+    test = evaluate(training.kept_model(), splits.test, training.trial.seed)
+    return {
+        "return": training.best_return,
+        "best_epoch": float(training.best_epoch),
+        "test/return": test.episodic_return,
+        "test/reconstruction": test.reconstruction,
+        "test/kl": test.kl,
+    }

@@ -1,0 +1,1 @@
+"""Variational autoencoders: networks, losses, data, training. Knows nothing of sweeps."""

@@ -1,0 +1,78 @@
+"""Decoders: the parameters of p(x | z).
+
+Every class takes `(shape, hidden_dim, latent_dim)`, where shape is `(channels, height, width)`,
+and maps codes `(batch, latent_dim)` to logits `(batch, channels, height, width)`. What the
+logits mean is the loss's business: it reads them as a distribution of pixels (`losses.py`).
+Logits rather than probabilities, so that no cross-entropy ever takes the log of a rounded 0.
+Their names in experiment files are in `registry.DECODERS`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+from vae.layers import CONV_CHANNELS, Shape, halved_sizes
+
+
+class OneHiddenLayer(nn.Sequential):
+    """`mlp1`, the decoder of Kingma & Welling 2014 (appendix C) with ReLU."""
+
+    def __init__(self, shape: Shape, hidden_dim: int, latent_dim: int) -> None:
+        super().__init__(
+            nn.Linear(latent_dim, hidden_dim),
+            nn.ReLU(),
+            nn.Linear(hidden_dim, math.prod(shape)),
+            nn.Unflatten(-1, shape),
+        )
+
+
+class ThreeHiddenLayers(nn.Sequential):
+    """`mlp3`, the mirror image of the encoder of that name."""
+
+    def __init__(self, shape: Shape, hidden_dim: int, latent_dim: int) -> None:
+        super().__init__(
+            nn.Linear(latent_dim, hidden_dim),
+            nn.ReLU(),
+            nn.Linear(hidden_dim, hidden_dim),
+            nn.ReLU(),
+            nn.Linear(hidden_dim, hidden_dim),
+            nn.ReLU(),
+            nn.Linear(hidden_dim, math.prod(shape)),
+            nn.Unflatten(-1, shape),
+        )
+
+
+class ConvDecoder(nn.Sequential):
+    """`conv`, the mirror image of the encoder of that name."""
+
+    def __init__(self, shape: Shape, hidden_dim: int, latent_dim: int) -> None:
+        channels, *size = shape
+        few, many = CONV_CHANNELS
+        full, half, smallest = halved_sizes(size)
+        super().__init__(
+            nn.Linear(latent_dim, hidden_dim),
+            nn.ReLU(),
+            nn.Linear(hidden_dim, many * math.prod(smallest)),
+            nn.ReLU(),
+            nn.Unflatten(-1, (many, *smallest)),
+            _doubling(many, few, smallest, half),
+            nn.ReLU(),
+            _doubling(few, channels, half, full),
+        )
+
+
+def _doubling(
+    n_in: int, n_out: int, small: tuple[int, ...], large: tuple[int, ...]
+) -> nn.ConvTranspose2d:
+    """The transposed convolution that leads from `small` back to `large`.
+
+    Halving rounds odd sides up, so the way back needs to be told where it came from.
+    """
+    output_padding = tuple(
+        after - (2 * before - 1) for before, after in zip(small, large, strict=True)
+    )
+    return nn.ConvTranspose2d(
+        n_in, n_out, kernel_size=3, stride=2, padding=1, output_padding=output_padding
+    )

@@ -1,0 +1,18 @@
+"""Geometry that the convolutional encoder and its mirror image, the decoder, agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Shape = tuple[int, int, int]
+"""(channels, height, width)"""
+
+CONV_CHANNELS = (32, 64)
+
+
+def halved_sizes(size: Sequence[int]) -> list[tuple[int, ...]]:
+    """(height, width) before and after each convolution of stride 2, kernel 3, padding 1."""
+    sizes = [tuple(size)]
+    for _ in CONV_CHANNELS:
+        sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
+    return sizes

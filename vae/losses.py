@@ -1,0 +1,92 @@
+"""Losses: how a decoder's logits are read as a distribution of pixels.
+
+Each class has two static methods. `reconstruction(logits, x)` is −log p(x | z) up to a constant,
+in nats per image: logits and x `(batch, channels, height, width)`, the result `(batch,)`.
+`mean(logits)` is E[x | z], what a picture shows, in [0, 1]. Their names in experiment files are
+in `registry.LOSSES`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Loss(Protocol):
+    @staticmethod
+    def reconstruction(logits: Tensor, x: Tensor) -> Tensor: ...
+    @staticmethod
+    def mean(logits: Tensor) -> Tensor: ...
+
+
+def _per_image(per_pixel: Tensor) -> Tensor:
+    return per_pixel.flatten(1).sum(dim=1)
+
+
+class SumOfSquaredErrors:
+    """`sse`: a Gaussian of variance ½ around the mean, less its constant.
+
+    The constant is n_pixels · ½ log π.
+    """
+
+    @staticmethod
+    def reconstruction(logits: Tensor, x: Tensor) -> Tensor:
+        return _per_image(F.mse_loss(torch.sigmoid(logits), x, reduction="none"))
+
+    @staticmethod
+    def mean(logits: Tensor) -> Tensor:
+        return torch.sigmoid(logits)
+
+
+class BinaryCrossEntropy:
+    """`bce`: independent Bernoulli pixels; on gray pixels, an expected cross-entropy.
+
+    Source: Kingma & Welling 2014, appendix C.1.
+    """
+
+    @staticmethod
+    def reconstruction(logits: Tensor, x: Tensor) -> Tensor:
+        return _per_image(F.binary_cross_entropy_with_logits(logits, x, reduction="none"))
+
+    @staticmethod
+    def mean(logits: Tensor) -> Tensor:
+        return torch.sigmoid(logits)
+
+
+class ContinuousBernoulli:
+    """`continuous_bernoulli`: the cross-entropy made a proper density of gray pixels on [0, 1].
+
+    With the logit l, the normaliser C(λ) = 2 artanh(1 − 2λ) / (1 − 2λ) is l / tanh(l / 2), and
+    the mean is σ(l) / tanh(l / 2) − 1 / l. Both are smooth at 0, where the quotients are not
+    computable and series take over.
+
+    Source: Loaiza-Ganem & Cunningham 2019, equations 6 to 8.
+    """
+
+    _SERIES_BELOW = 0.1
+    """|l| under which the first dropped term of each series is below float32's resolution."""
+
+    @classmethod
+    def reconstruction(cls, logits: Tensor, x: Tensor) -> Tensor:
+        cross_entropy = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+        return _per_image(cross_entropy - cls._log_normaliser(logits))
+
+    @classmethod
+    def _log_normaliser(cls, logits: Tensor) -> Tensor:
+        near_zero = logits.abs() < cls._SERIES_BELOW
+        # `where` passes NaN gradients from the branch not taken, so that branch gets a safe input.
+        away = torch.where(near_zero, torch.ones_like(logits), logits)
+        square = logits.square()
+        series = math.log(2) + square / 12 - square.square() * (7 / 1440)
+        return torch.where(near_zero, series, torch.log(away / torch.tanh(away / 2)))
+
+    @classmethod
+    def mean(cls, logits: Tensor) -> Tensor:
+        near_zero = logits.abs() < cls._SERIES_BELOW
+        away = torch.where(near_zero, torch.ones_like(logits), logits)
+        closed = torch.sigmoid(away) / torch.tanh(away / 2) - 1 / away
+        return torch.where(near_zero, 0.5 + logits / 12 - logits.pow(3) / 720, closed)

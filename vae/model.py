@@ -1,0 +1,55 @@
+"""The variational autoencoder: a prior N(0, I), an encoder q(z | x), a decoder p(x | z)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vae import registry
+from vae.configuration import Configuration
+from vae.distributions import DiagonalNormal
+from vae.layers import Shape
+from vae.losses import Loss
+
+
+class VAE(nn.Module):
+    """Source: Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, arXiv:1312.6114."""
+
+    def __init__(self, configuration: Configuration, shape: Shape) -> None:
+        """Make networks for images of `shape` (channels, height, width) with fresh weights."""
+        super().__init__()
+        sizes = (shape, configuration.hidden_dim, configuration.latent_dim)
+        self.latent_dim = configuration.latent_dim
+        self.encoder = registry.lookup(registry.ENCODERS, configuration.encoder, "encoder")(*sizes)
+        self.decoder = registry.lookup(registry.DECODERS, configuration.decoder, "decoder")(*sizes)
+        self.loss: Loss = registry.lookup(registry.LOSSES, configuration.loss, "loss")
+
+    def elbo_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The two terms of the negative ELBO with one sample of z, in nats per image.
+
+        Args:
+            x: images in [0, 1], `(batch, channels, height, width)`
+            noise: standard normal, `(batch, latent_dim)`
+
+        Returns:
+            reconstruction, kl: `(batch,)` each. Source: Kingma & Welling 2014, equation 10.
+        """
+        q_z: DiagonalNormal = self.encoder(x)
+        logits = self.decoder(q_z.rsample(noise))
+        return self.loss.reconstruction(logits, x), q_z.kl_to_standard_normal()
+
+    def decode(self, z: Tensor) -> Tensor:
+        """E[x | z]: codes `(batch, latent_dim)` to images in [0, 1]."""
+        return self.loss.mean(self.decoder(z))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """E[x | z] at z = the mean of q(z | x): images in, images out."""
+        return self.decode(self.encoder(x).mean)
+
+
+def fresh_model(configuration: Configuration, shape: Shape, seed: int) -> VAE:
+    """A model whose initial weights depend on nothing but `seed`, made on the CPU."""
+    # torch's initialisers draw from the global generator and from no other.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return VAE(configuration, shape)

@@ -1,0 +1,70 @@
+"""What the names in an experiment file stand for.
+
+The tables hold import paths, not objects, so that a plan can be checked, and printed, in a
+tenth of a second: importing torch takes two. Adding an encoder is a class in `encoders.py`
+and a line here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from vae.errors import BadInput
+
+ENCODERS = {
+    "conv": "vae.encoders:ConvEncoder",
+    "mlp1": "vae.encoders:OneHiddenLayer",
+    "mlp3": "vae.encoders:ThreeHiddenLayers",
+}
+DECODERS = {
+    "conv": "vae.decoders:ConvDecoder",
+    "mlp1": "vae.decoders:OneHiddenLayer",
+    "mlp3": "vae.decoders:ThreeHiddenLayers",
+}
+LOSSES = {
+    "bce": "vae.losses:BinaryCrossEntropy",
+    "continuous_bernoulli": "vae.losses:ContinuousBernoulli",
+    "sse": "vae.losses:SumOfSquaredErrors",
+}
+TRANSFORMS = {
+    "binarize": "vae.transforms:binarize",
+    "dynamic_binarize": "vae.transforms:dynamic_binarize",
+    "grayscale": "vae.transforms:grayscale",
+    "none": "vae.transforms:identity",
+}
+
+# A density over (0, 1) grows without bound on data that are exactly 0 or 1.
+_NEEDS_GRAY_PIXELS = {"continuous_bernoulli"}
+_GIVES_BITS = {"binarize", "dynamic_binarize"}
+
+
+def check_name(table: Collection[str], name: str, kind: str) -> str:
+    """Return `name` if `table` has it.
+
+    Raises:
+        BadInput: naming the closest match and every choice.
+    """
+    if name in table:
+        return name
+    close = difflib.get_close_matches(name, table, n=1, cutoff=0.5)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    raise BadInput(f"unknown {kind} '{name}'; {hint}({', '.join(sorted(table))})")
+
+
+def lookup(table: Mapping[str, str], name: str, kind: str) -> Any:
+    """Import what `name` stands for in `table`."""
+    module, _, attribute = table[check_name(table, name, kind)].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def check_loss_fits(loss: str, transform: str) -> None:
+    """Raise BadInput where `loss` is no likelihood of what `transform` makes of a pixel."""
+    if loss in _NEEDS_GRAY_PIXELS and transform in _GIVES_BITS:
+        raise BadInput(
+            f"loss '{loss}' is a density of gray pixels and does not fit transform "
+            f"'{transform}', which makes bits: use loss 'bce', or drop the combination with "
+            f"`exclude: [{{loss: {loss}, transform: {transform}}}]`"
+        )
