@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from experiments.command_line import Parser, run_command
@@ -20,9 +19,7 @@ def main() -> int:
     from experiments.statistics import summarize
 
     if arguments.metric not in FINAL_METRICS:
-        raise BadInput(
-            f"--metric {arguments.metric}: should be one of {', '.join(FINAL_METRICS)}"
-        )
+        raise BadInput(f"--metric {arguments.metric}: should be one of {', '.join(FINAL_METRICS)}")
     trials = load_trials(name, arguments.tracking_uri)
     summary = summarize(trials, [arguments.metric])
     if arguments.format == "table":

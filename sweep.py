@@ -31,9 +31,7 @@ def main() -> int:
 
     from experiments.running import Options, run_sweep  # MLflow takes its time to import
 
-    options = Options(
-        **{name: getattr(arguments, name) for name in Options.__dataclass_fields__}
-    )
+    options = Options(**{name: getattr(arguments, name) for name in Options.__dataclass_fields__})
     outcome = run_sweep(experiment, options)
     again = shlex.join(["python", *sys.argv])
     print(outcome.closing_line(again, arguments.experiment), file=sys.stderr)
@@ -44,19 +42,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="sweep.py", description=__doc__)
     add = parser.add_argument
     add("experiment", help="a YAML file, or the name of one in experiments/sweeps/")
-    add("--set", action="append", default=[], metavar="KEY=VALUE[,VALUE...]",
-        help="fix a field, or make it an axis; may be given several times")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE[,VALUE...]",
+        help="fix a field, or make it an axis; may be given several times",
+    )
     add("--seeds", metavar="0-4,9", help="replaces the experiment's seeds; 5 means 0-4")
     add("--dry-run", action="store_true", help="print the plan and touch nothing")
     add("--tracking-uri", default=default_uri(), metavar="URI", help="default: %(default)s")
     add("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="default: %(default)s")
     add("--checkpoint-dir", type=Path, metavar="DIR", help="default: next to the tracking store")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    add("--engine", choices=("processes", "serial"), default="processes",
-        help="where trials run: one process per worker (default), or all in this one")
+    add(
+        "--engine",
+        choices=("processes", "serial"),
+        default="processes",
+        help="where trials run: one process per worker (default), or all in this one",
+    )
     add("--workers", type=positive_int, metavar="N", help="default: one per CPU core")
-    add("--retries", type=non_negative_int, default=2, metavar="N",
-        help="how often a trial whose worker died goes on from its checkpoint (default: 2)")
+    add(
+        "--retries",
+        type=non_negative_int,
+        default=2,
+        metavar="N",
+        help="how often a trial whose worker died goes on from its checkpoint (default: 2)",
+    )
     add("--timeout", type=positive_seconds, metavar="SECONDS", help="that a trial may take")
     add("--retry-failed", action="store_true", help="run failed trials again, too")
     return parser

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Protocol
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -244,8 +244,8 @@ def start(
     engine: str, n_workers: int, timeout: float | None, on_event: Callable[[Event], None]
 ) -> Executor:
     """The engine of that name, started."""
-    engines: dict[str, Callable[[], Any]] = {
+    engines: dict[str, Callable[[], Executor]] = {
         "serial": lambda: Serial(on_event),
         "processes": lambda: Processes(n_workers, on_event, timeout),
     }
-    return engines[engine]()  # type: ignore[no-any-return]
+    return engines[engine]()

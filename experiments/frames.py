@@ -90,11 +90,9 @@ def _columns(rows: list[dict[str, Any]]) -> list[str]:
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     # A column without a single finished trial holds None only, and would be of type object.
-    return frame.astype({name: "float64" for name in FINAL_METRICS})
+    return frame.astype(dict.fromkeys(FINAL_METRICS, "float64"))
 
 
 def varying_fields(trials: pd.DataFrame) -> list[str]:
     """The configuration fields that differ between the rows, in the order of the configuration."""
     return [field for field in Configuration.model_fields if trials[field].nunique() > 1]
-
-

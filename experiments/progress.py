@@ -1,4 +1,4 @@
-"""What a person sees of a sweep while it runs: a live display on a terminal, log lines elsewhere."""
+"""What a person sees of a running sweep: a live display on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 

@@ -33,7 +33,9 @@ def tidy(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     first = statistics[0] if statistics else None
     fields = [c for c in summary.columns[1:] if c not in ("n_finished", "n_expected")]
     fields = [c for c in fields if "." not in c] if first else fields
-    shown = summary[fields].astype(object).map(lambda v: f"{v:g}" if isinstance(v, float) else str(v))
+    shown = (
+        summary[fields].astype(object).map(lambda v: f"{v:g}" if isinstance(v, float) else str(v))
+    )
     if not fields:
         shown["configuration"] = summary["configuration_id"]
     shown["n"] = [
@@ -44,7 +46,9 @@ def tidy(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     shown["sd"] = summary[f"{metric}.std"].map(_number)
     shown["95 % interval"] = [
         "–" if math.isnan(low) else f"{low:.3f} … {high:.3f}"
-        for low, high in zip(summary[f"{metric}.ci95_low"], summary[f"{metric}.ci95_high"], strict=True)
+        for low, high in zip(
+            summary[f"{metric}.ci95_low"], summary[f"{metric}.ci95_high"], strict=True
+        )
     ]
     return shown
 

@@ -81,6 +81,7 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
         BadInput: before anything is written.
     """
     check_reachable(options.tracking_uri)
+    _check_device(options.device)
     for name in sorted({c.dataset for c in experiment.configurations}):
         datasets.DATASETS[name].prepare(options.data_dir)
     tracker = Tracker.create(options.tracking_uri, experiment.name)
@@ -88,7 +89,7 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     places = Places(
         data_dir=str(options.data_dir.absolute()),
         checkpoint_dir=options.checkpoints / safe_name(experiment.name),
-        device=_device(options.device),
+        device=options.device,
     )
     grid = Grid(experiment, plan, tracker, places)
     exit_code, trouble = _run(grid, len(plan.todo), options) if plan.todo else (EXIT_OK, "")
@@ -160,13 +161,10 @@ def _exit_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(EXIT_INTERRUPTED)
 
 
-def _device(wanted: str) -> str:
-    if wanted == "cpu":
-        return wanted
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
+def _check_device(wanted: str) -> None:
+    """`auto` is for each worker to find out; importing torch here would delay every sweep."""
     if wanted == "cuda":
-        raise BadInput("--device cuda: torch finds no CUDA device; use --device cpu")
-    return "cpu"
+        import torch
+
+        if not torch.cuda.is_available():
+            raise BadInput("--device cuda: torch finds no CUDA device; use --device cpu")

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from experiments.seeds import parse_seeds
 from experiments.yaml_files import parse_yaml, read_yaml
 from vae.configuration import Configuration, Trial, check_field, explain
-from vae.errors import BadInput
+from vae.errors import BadInput, at
 from vae.registry import check_name
 
 
@@ -52,43 +52,35 @@ def load_experiment(
     Raises:
         BadInput: with the file, the key and the way out in one line.
     """
-    try:
-        raw = read_yaml(path)
-        file = _SweepFile.checked(raw)
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}") from error
+    with at(str(path)):
+        file = _SweepFile.checked(read_yaml(path))
     for assignment in assignments:
-        try:
+        with at(f"--set {assignment}"):
             file.assign(assignment)
-        except BadInput as error:
-            raise BadInput(f"--set {assignment}: {error}") from error
     if seeds is not None:
-        try:
+        with at("--seeds"):
             file.seeds = parse_seeds(seeds)
-        except BadInput as error:
-            raise BadInput(f"--seeds: {error}") from error
-    try:
+    with at(str(path)):
         return file.experiment()
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}") from error
 
 
 # ----------------------------------------------------------------- the parts of a file
 
 
 def _check_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    return {field: _placed(field, lambda v=value, f=field: check_field(f, v)) for field, value in fields.items()}
+    checked = {}
+    for field, value in fields.items():
+        with at(field):
+            checked[field] = check_field(field, value)
+    return checked
 
 
 def _check_axes(axes: dict[str, Any]) -> dict[str, list[Any]]:
-    return {field: _placed(field, lambda f=field, v=values: _check_axis(f, v)) for field, values in axes.items()}
-
-
-def _placed(field: str, check: Any) -> Any:
-    try:
-        return check()
-    except BadInput as error:
-        raise BadInput(f"{field}: {error}") from error
+    checked = {}
+    for field, values in axes.items():
+        with at(field):
+            checked[field] = _check_axis(field, values)
+    return checked
 
 
 def _check_axis(field: str, values: Any) -> list[Any]:
@@ -155,23 +147,17 @@ class _SweepFile(BaseModel):
             file = cls.model_validate(present)
         except ValidationError as error:
             raise BadInput(explain(error)) from error
-        if file.dataset is not None:
-            _placed("dataset", lambda: file._refuse_elsewhere("dataset"))
-            file.fixed["dataset"] = file.dataset
         file._refuse_overlaps()
+        if file.dataset is not None:
+            file.fixed["dataset"] = file.dataset
         return file
 
     def _sections(self) -> list[tuple[str, dict[str, Any]]]:
         zipped = [(f"zip.{i}", group) for i, group in enumerate(self.zip)]
         return [("fixed", self.fixed), ("grid", self.grid), *zipped]
 
-    def _refuse_elsewhere(self, field: str) -> None:
-        for place, fields in self._sections():
-            if field in fields:
-                raise BadInput(f"is also given in {place}")
-
     def _refuse_overlaps(self) -> None:
-        seen: dict[str, str] = {}
+        seen = {"dataset": "the key `dataset`"} if self.dataset is not None else {}
         for place, fields in self._sections():
             for field in fields:
                 if field in seen:

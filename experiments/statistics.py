@@ -55,7 +55,10 @@ def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.
     if summary.empty:
         return summary
     return summary.sort_values(
-        f"{metrics[0]}.mean", ascending=lower_is_better(metrics[0]), na_position="last", kind="stable"
+        f"{metrics[0]}.mean",
+        ascending=lower_is_better(metrics[0]),
+        na_position="last",
+        kind="stable",
     ).reset_index(drop=True)
 
 

@@ -49,8 +49,9 @@ def _fail(work: Work, log: TrialLog, reason: str, details: str) -> TrialResult:
 
 def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> TrialResult:
     configuration = work.trial.configuration
-    splits = load_splits(configuration, work.data_dir, work.device)
-    training = _restore(work, splits, report)
+    device = _device(work.device)
+    splits = load_splits(configuration, work.data_dir, device)
+    training = _restore(work, splits, device, report)
     if not work.fresh:
         log.read_back()
     for metrics in fit(training, splits, work.until):
@@ -69,9 +70,15 @@ def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> Tria
     return TrialResult(work, "finished", metrics=finals)
 
 
-def _restore(work: Work, splits: Splits, report: Callable[[Event], None]) -> Training:
+def _device(wanted: str) -> str:
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+def _restore(work: Work, splits: Splits, device: str, report: Callable[[Event], None]) -> Training:
     """The training as its checkpoint has it, or at its start."""
-    training = Training(work.trial, splits.train.shape, work.device)
+    training = Training(work.trial, splits.train.shape, device)
     if not work.checkpoint.exists():
         return training
     try:
@@ -81,7 +88,7 @@ def _restore(work: Work, splits: Splits, report: Callable[[Event], None]) -> Tra
         work.checkpoint.replace(aside)
         text = f"{error}; set aside as {aside.name}, the trial starts over"
         report(Notice(os.getpid(), work.label, text))
-        return Training(work.trial, splits.train.shape, work.device)
+        return Training(work.trial, splits.train.shape, device)
     return training
 
 

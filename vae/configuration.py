@@ -120,7 +120,7 @@ def _identity(content: dict[str, Any]) -> str:
 @functools.cache
 def _field_adapter(name: str) -> TypeAdapter[Any]:
     field = Configuration.model_fields[name]
-    return TypeAdapter(Annotated[field.annotation, *field.metadata])  # type: ignore[name-defined]
+    return TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
 
 
 def check_field(name: str, value: Any) -> Any:

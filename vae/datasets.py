@@ -189,5 +189,5 @@ def digest(name: str, data_dir: str) -> str:
     images = read(name, data_dir)
     content = hashlib.sha256()
     for array in (images.train, images.test, images.test_labels):
-        content.update(array)
+        content.update(array.data)
     return content.hexdigest()[:16]

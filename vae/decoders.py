@@ -64,15 +64,13 @@ class ConvDecoder(nn.Sequential):
 
 
 def _doubling(
-    n_in: int, n_out: int, small: tuple[int, ...], large: tuple[int, ...]
+    n_in: int, n_out: int, small: tuple[int, int], large: tuple[int, int]
 ) -> nn.ConvTranspose2d:
     """The transposed convolution that leads from `small` back to `large`.
 
     Halving rounds odd sides up, so the way back needs to be told where it came from.
     """
-    output_padding = tuple(
-        after - (2 * before - 1) for before, after in zip(small, large, strict=True)
-    )
+    output_padding = (large[0] - (2 * small[0] - 1), large[1] - (2 * small[1] - 1))
     return nn.ConvTranspose2d(
         n_in, n_out, kernel_size=3, stride=2, padding=1, output_padding=output_padding
     )

@@ -43,9 +43,7 @@ def evaluate(model: VAE, images: Batches, seed: int) -> Terms:
     model.eval()
     totals = torch.zeros(2, dtype=torch.float64, device=device)
     for indices in torch.arange(len(images), device=device).split(BATCH_SIZE):
-        noise = torch.randn(
-            len(indices), model.latent_dim, generator=noise_source, device=device
-        )
+        noise = torch.randn(len(indices), model.latent_dim, generator=noise_source, device=device)
         reconstruction, kl = model.elbo_terms(images.batch(indices), noise)
         totals += torch.stack([reconstruction.sum(), kl.sum()])
     reconstruction_sum, kl_sum = totals.tolist()

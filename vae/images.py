@@ -26,14 +26,18 @@ def samples(model: VAE, n_images: int) -> np.ndarray:
 
 
 @torch.inference_mode()
-def reconstructions(model: VAE, images: Batches, n_images: int = 20, n_columns: int = 10) -> np.ndarray:
+def reconstructions(
+    model: VAE, images: Batches, n_images: int = 20, n_columns: int = 10
+) -> np.ndarray:
     """The first images of a split, each row of originals over a row of reconstructions."""
     device = next(model.parameters()).device
     x = images.batch(torch.arange(min(n_images, len(images)), device=device))
     model.eval()
     rows = [
         strip
-        for originals, decoded in zip(x.split(n_columns), model.reconstruct(x).split(n_columns), strict=True)
+        for originals, decoded in zip(
+            x.split(n_columns), model.reconstruct(x).split(n_columns), strict=True
+        )
         for strip in (originals, decoded)
     ]
     return grid(torch.cat(rows), n_columns)
@@ -44,7 +48,9 @@ def grid(images: Tensor, n_columns: int) -> np.ndarray:
     n, channels, height, width = images.shape
     n_rows = math.ceil(n / n_columns)
     cell_height, cell_width = height + _PADDING, width + _PADDING
-    canvas = torch.zeros(channels, n_rows * cell_height + _PADDING, n_columns * cell_width + _PADDING)
+    canvas = torch.zeros(
+        channels, n_rows * cell_height + _PADDING, n_columns * cell_width + _PADDING
+    )
     for i, image in enumerate(images.cpu()):
         top = _PADDING + (i // n_columns) * cell_height
         left = _PADDING + (i % n_columns) * cell_width

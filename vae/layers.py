@@ -10,9 +10,11 @@ Shape = tuple[int, int, int]
 CONV_CHANNELS = (32, 64)
 
 
-def halved_sizes(size: Sequence[int]) -> list[tuple[int, ...]]:
+def halved_sizes(size: Sequence[int]) -> list[tuple[int, int]]:
     """(height, width) before and after each convolution of stride 2, kernel 3, padding 1."""
-    sizes = [tuple(size)]
+    height, width = size
+    sizes = [(height, width)]
     for _ in CONV_CHANNELS:
-        sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
+        height, width = (height + 1) // 2, (width + 1) // 2
+        sizes.append((height, width))
     return sizes

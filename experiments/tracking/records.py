@@ -19,7 +19,7 @@ class RunRecord:
 
     @property
     def state(self) -> str:
-        """Of a trial run: finished, failed, pruned, running, or missing (stopped before its end)."""
+        """Of a trial run: finished, failed, pruned, running; missing if it was stopped."""
         if self.status == "FINISHED" and self.tags.get("completed") == "true":
             return "finished"
         if self.status == "KILLED" and self.tags.get("pruned") == "true":

@@ -51,7 +51,8 @@ class Tracker:
         if experiment.lifecycle_stage != "active":
             raise BadInput(
                 f"experiment '{name}' was deleted in MLflow; restore it there "
-                f"(`mlflow experiments restore -x {experiment.experiment_id}`) or choose another name"
+                f"(`mlflow experiments restore -x {experiment.experiment_id}`) or choose "
+                f"another name"
             )
         return cls(uri, experiment.experiment_id, client)
 

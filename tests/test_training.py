@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vae import checkpoints
+from vae.configuration import Configuration, Trial
+from vae.errors import Diverged
+from vae.evaluation import Terms
+from vae.splits import Splits
+from vae.training import EpochMetrics, Training, fit
+from vae.transforms import dynamic_binarize, grayscale, identity
+
+SMALL = Configuration(
+    dataset="mnist5k", encoder="mlp1", hidden_dim=16, latent_dim=2, batch_size=7, epochs=4
+)
+
+
+def splits(transform=identity, channels: int = 1) -> Splits:  # type: ignore[no-untyped-def]
+    """Blobs: a generated data set with something to learn."""
+    random = np.random.RandomState(0)
+    centre = random.uniform(1, 7, (60, 1, 2, 1, 1))
+    grid = np.stack(np.meshgrid(np.arange(8), np.arange(8), indexing="ij"))
+    distance = ((grid - centre) ** 2).sum(2)
+    gray = (255 * np.exp(-distance / 4)).astype(np.uint8)
+    batches = transform(np.repeat(gray, channels, axis=1), 0)
+    return Splits(batches.part(0, 40), batches.part(40, 50), batches.part(50, 60))
+
+
+def numbers(metrics: EpochMetrics) -> EpochMetrics:
+    """Without what the clock says."""
+    return replace(metrics, seconds=0.0, images_per_second=0.0)
+
+
+def start(
+    configuration: Configuration = SMALL, seed: int = 0, data: Splits | None = None
+) -> Training:
+    shape = (data or splits()).train.shape
+    return Training(Trial(configuration=configuration, seed=seed), shape)
+
+
+def test_training_learns() -> None:
+    configuration = SMALL.model_copy(update={"epochs": 30, "lr": 1e-2})
+    history = list(fit(start(configuration), splits(), until=30))
+    assert [m.epoch for m in history] == list(range(1, 31))
+    assert history[-1].val.episodic_return > history[0].val.episodic_return + 5
+
+
+def test_a_seed_fixes_everything_and_another_changes_it() -> None:
+    first, again, other = ([numbers(m) for m in fit(start(seed=s), splits(), 4)] for s in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
+def test_the_global_generator_has_no_say() -> None:
+    torch.manual_seed(1)
+    first = [numbers(m) for m in fit(start(), splits(), 2)]
+    torch.manual_seed(2)
+    assert [numbers(m) for m in fit(start(), splits(), 2)] == first
+
+
+@pytest.mark.parametrize("transform", [identity, dynamic_binarize])
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_going_on_from_a_checkpoint_changes_no_bit(
+    tmp_path: Path, stop: int, transform: object
+) -> None:
+    data = splits(transform)
+    undisturbed = start()
+    expected = [numbers(m) for m in fit(undisturbed, data, 4)]
+
+    interrupted = start()
+    history = [numbers(m) for m in fit(interrupted, data, stop)]
+    checkpoints.save(interrupted, tmp_path / "c.pt")
+    resumed = start()
+    checkpoints.load(resumed, tmp_path / "c.pt")
+    history += [numbers(m) for m in fit(resumed, data, 4)]
+
+    assert history == expected
+    assert resumed.best_epoch == undisturbed.best_epoch
+    for name, tensor in undisturbed.kept_model().state_dict().items():
+        assert torch.equal(tensor, resumed.kept_model().state_dict()[name])
+
+
+def test_the_kept_model_is_the_best_epoch_s(tmp_path: Path) -> None:
+    training = start(SMALL.model_copy(update={"lr": 0.3}))  # so large that it does not only improve
+    data, weights, returns = splits(), {}, {}
+    for metrics in fit(training, data, 12):
+        state = training.model.state_dict()
+        weights[metrics.epoch] = {k: v.clone() for k, v in state.items()}
+        returns[metrics.epoch] = metrics.val.episodic_return
+        checkpoints.save(training, tmp_path / "c.pt")
+    best = max(returns, key=returns.__getitem__)
+    assert best < 12, "this test needs a training whose last epoch is not its best"
+    resumed = start(SMALL.model_copy(update={"lr": 0.3}))
+    checkpoints.load(resumed, tmp_path / "c.pt")
+    for candidate in (training, resumed):
+        assert candidate.best_epoch == best
+        assert candidate.best_return == returns[best]
+        for name, tensor in candidate.kept_model().state_dict().items():
+            assert torch.equal(tensor, weights[best][name])
+
+
+def test_divergence_is_an_error() -> None:
+    with pytest.raises(Diverged, match="epoch 1"):
+        list(fit(start(SMALL.model_copy(update={"lr": 1e30})), splits(), 4))
+
+
+def test_beta_weighs_the_loss_and_not_the_return() -> None:
+    terms = Terms(reconstruction=10.0, kl=2.0)
+    assert terms.loss(beta=4.0) == 18.0
+    assert terms.episodic_return == -12.0
+
+
+def test_beta_matters_to_training() -> None:
+    free, bound = (
+        list(fit(start(SMALL.model_copy(update={"beta": b, "epochs": 30})), splits(), 30))[-1]
+        for b in (0.0, 10.0)
+    )
+    assert bound.val.kl < free.val.kl
+
+
+@pytest.mark.parametrize(("transform", "channels"), [(identity, 3), (grayscale, 1)])
+def test_colour_images_train(transform: object, channels: int) -> None:
+    data = splits(transform, channels=3)
+    assert data.train.shape == (channels, 8, 8)
+    training = start(SMALL.model_copy(update={"encoder": "conv", "decoder": "conv"}), data=data)
+    assert all(math.isfinite(m.val.reconstruction) for m in fit(training, data, 2))
+
+
+def test_means_are_per_image_whatever_the_batch() -> None:
+    """Of a model that does not move, the training mean equals that of one large batch."""
+    still = SMALL.model_copy(update={"lr": 1e-30, "weight_decay": 0.0})
+    means = [
+        next(fit(start(still.model_copy(update={"batch_size": b})), splits(), 1)).train.kl
+        for b in (40, 7)
+    ]
+    assert means[0] == pytest.approx(means[1], rel=1e-6)
