@@ -9,11 +9,15 @@ from pathlib import Path
 
 from experiments.command_line import (
     Parser,
+    cpu_cores,
     non_negative_int,
     positive_int,
     positive_seconds,
     run_command,
+    shard,
 )
+from experiments.locks import Shard
+from experiments.planning import checkpoint_folder, take_part
 from experiments.specification import load_experiment
 from experiments.tracking.addresses import default_uri
 from experiments.yaml_files import find_experiment
@@ -26,7 +30,13 @@ def main() -> int:
     if arguments.dry_run:
         from experiments.plan_table import print_plan
 
-        print_plan(experiment)
+        print_plan(
+            take_part(experiment, arguments.shard),
+            arguments.tracking_uri,
+            checkpoint_folder(experiment.name, arguments.tracking_uri, arguments.checkpoint_dir),
+            arguments.workers,
+            arguments.retry_failed,
+        )
         return 0
 
     from experiments.running import Options, run_sweep  # MLflow takes its time to import
@@ -61,7 +71,13 @@ def _parser() -> argparse.ArgumentParser:
         default="processes",
         help="where trials run: one process per worker (default), or all in this one",
     )
-    add("--workers", type=positive_int, metavar="N", help="default: one per CPU core")
+    add(
+        "--workers",
+        type=positive_int,
+        default=cpu_cores(),
+        metavar="N",
+        help="default: one per CPU core, here %(default)s",
+    )
     add(
         "--retries",
         type=non_negative_int,
@@ -71,6 +87,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--timeout", type=positive_seconds, metavar="SECONDS", help="that a trial may take")
     add("--retry-failed", action="store_true", help="run failed trials again, too")
+    add(
+        "--shard",
+        type=shard,
+        default=Shard(1, 1),
+        metavar="I/N",
+        help="run the I-th of N parts of the configurations, for N machines on one server",
+    )
     return parser
 
 

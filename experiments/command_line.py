@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from experiments.locks import Shard
 from vae.errors import BadInput
 
 EXIT_BAD_INPUT = 2
@@ -54,6 +55,18 @@ def non_negative_int(text: str) -> int:
 
 def positive_seconds(text: str) -> float:
     return _number(text, float, at_least=1e-9, wanted="a number of seconds above 0")
+
+
+def shard(text: str) -> Shard:
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise argparse.ArgumentTypeError(f"should be I/N with I from 1 to N (got '{text}')")
+    return Shard(int(index), int(count))
+
+
+def cpu_cores() -> int:
+    """Those that this process may use, which in a container are not all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _number(text: str, kind: Callable[[str], float], at_least: float, wanted: str) -> int:

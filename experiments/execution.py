@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Protocol
 
 from pebble import ProcessExpired, ProcessPool
 
+from experiments.locks import join_workers
+from experiments.tracking import TrackingLost
 from experiments.work import Event, TrialResult, Work
 
 
@@ -42,10 +45,6 @@ class Executor(Protocol):
         """Leave nothing running; work that was not finished keeps its last checkpoint."""
 
 
-class TrackingGaveUp(Exception):
-    """The tracking store stayed away for so long that the sweep had to stop."""
-
-
 def drive(proposer: Proposer, executor: Executor, retries: int) -> None:
     """Ask, work, tell, until there is nothing left to ask.
 
@@ -53,7 +52,7 @@ def drive(proposer: Proposer, executor: Executor, retries: int) -> None:
         retries: how often a trial whose worker was lost goes on from its checkpoint
 
     Raises:
-        TrackingGaveUp: what was finished is tracked, the rest can be resumed.
+        TrackingLost: what was finished is tracked, the rest can be resumed.
     """
     running: dict[Future[TrialResult], Work] = {}
     losses: Counter[str] = Counter()
@@ -66,7 +65,7 @@ def drive(proposer: Proposer, executor: Executor, retries: int) -> None:
         for future in done:
             result = _result(future, running.pop(future))
             if result.state == "untracked":
-                raise TrackingGaveUp(result.error)
+                raise TrackingLost(result.error)
             losses[result.work.run_id] += result.state == "lost"
             if result.state == "lost" and losses[result.work.run_id] <= retries:
                 again = replace(result.work, fresh=False)
@@ -129,9 +128,20 @@ class Processes:
     """
 
     def __init__(
-        self, n_workers: int, on_event: Callable[[Event], None], timeout: float | None = None
+        self,
+        n_workers: int,
+        on_event: Callable[[Event], None],
+        workers_lock: Path,
+        timeout: float | None = None,
     ) -> None:
-        """Args: timeout: seconds that a piece of work may take"""
+        """Start the workers.
+
+        Args:
+            on_event: called with what the workers tell, in a thread of its own
+            workers_lock: every worker holds it for as long as it lives
+            timeout: seconds that a piece of work may take
+        """
+        self._workers_lock = workers_lock
         self.capacity = n_workers
         self._timeout = timeout
         self._context = multiprocessing.get_context("spawn")
@@ -145,7 +155,7 @@ class Processes:
         pool = ProcessPool(
             max_workers=1,
             initializer=_become_worker,
-            initargs=(self._newsroom,),
+            initargs=(self._newsroom, self._workers_lock),
             context=self._context,
         )
         with _ctrl_c_ignored():  # also by the worker while it starts
@@ -207,9 +217,13 @@ def _listen(news: Connection, on_event: Callable[[Event], None]) -> None:
 _newsroom: Connection | None = None
 
 
-def _become_worker(newsroom: Connection) -> None:
+def _become_worker(newsroom: Connection, workers_lock: Path) -> None:
     global _newsroom
     _newsroom = newsroom
+    join_workers(workers_lock)
+    parent = multiprocessing.parent_process()
+    if parent is None or not parent.is_alive():  # it died while this process was starting
+        os._exit(1)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
@@ -241,11 +255,15 @@ def _send(event: Event) -> None:
 
 
 def start(
-    engine: str, n_workers: int, timeout: float | None, on_event: Callable[[Event], None]
+    engine: str,
+    n_workers: int,
+    on_event: Callable[[Event], None],
+    workers_lock: Path,
+    timeout: float | None,
 ) -> Executor:
     """The engine of that name, started."""
     engines: dict[str, Callable[[], Executor]] = {
         "serial": lambda: Serial(on_event),
-        "processes": lambda: Processes(n_workers, on_event, timeout),
+        "processes": lambda: Processes(n_workers, on_event, workers_lock, timeout),
     }
     return engines[engine]()

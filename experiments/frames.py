@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.planning import seeds_asked_for
 from experiments.tracking.addresses import check_reachable, default_uri
-from experiments.tracking.records import RunRecord, by_trial
+from experiments.tracking.records import RunRecord, by_trial, seeds_asked_for
 from experiments.tracking.tracker import Tracker
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput

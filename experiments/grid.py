@@ -6,15 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.planning import Plan, seeds_asked_for
+from experiments.planning import Plan, PlannedTrial
 from experiments.provenance import Provenance, provenance
 from experiments.specification import Experiment
-from experiments.tracking.records import RunRecord
+from experiments.tracking.client import at_most
 from experiments.tracking.tracker import Tracker
 from experiments.tracking.trial_log import TrialLog
 from experiments.work import TrialResult, Work
 from vae import datasets
-from vae.configuration import Trial
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,10 @@ class Grid:
         self._code: Provenance = provenance()
         self._digests = {
             name: datasets.digest(name, places.data_dir)
-            for name in {trial.configuration.dataset for trial, _ in plan.todo}
+            for name in {planned.trial.configuration.dataset for planned in plan.todo}
         }
-        self._left = Counter(trial.configuration.id for trial, _ in plan.todo)
+        self.left = Counter(planned.trial.configuration.id for planned in plan.todo)
+        """How many trials of each configuration_id have not been told yet."""
         self._failed = {id for id, states in plan.states.items() if states["failed"]}
         self._open: dict[str, Work] = {}
         self._configuration_runs = self._open_configuration_runs()
@@ -60,42 +60,37 @@ class Grid:
             seeds = set(self._experiment.seeds)
             if record is None:
                 label = self._experiment.label(configuration)
-                runs[configuration.id] = self._tracker.create_configuration_run(
-                    configuration, label, seeds
-                )
-                continue
-            runs[configuration.id] = record.run_id
-            self._refresh(record, seeds)
+                run_id = self._tracker.create_configuration_run(configuration, label, seeds)
+            else:
+                run_id = record.run_id
+                self._tracker.ask_for_seeds(record, seeds)
+                if self.left[configuration.id] and record.status != "RUNNING":
+                    self._tracker.set_status(run_id, "RUNNING")
+            runs[configuration.id] = run_id
         return runs
 
-    def _refresh(self, record: RunRecord, seeds: set[int]) -> None:
-        before = seeds_asked_for(record)
-        if not seeds <= before:
-            self._tracker.set_seeds(record.run_id, before | seeds)
-        if self._left[record.tags["configuration_id"]] and record.status != "RUNNING":
-            self._tracker.set_status(record.run_id, "RUNNING")
-
     def ask(self) -> Work | None:
-        trial, record = next(self._todo, (None, None))
-        if trial is None:
+        planned = next(self._todo, None)
+        if planned is None:
             return None
-        run_id, fresh = self._open_run(trial, record)
-        label = f"{self._experiment.label(trial.configuration)} s{trial.seed}"
+        trial = planned.trial
         work = Work(
             trial=trial,
-            label=label,
-            run_id=run_id,
+            label=f"{self._experiment.label(trial.configuration)} s{trial.seed}",
+            run_id=self._open_run(planned),
             until=trial.configuration.epochs,
-            fresh=fresh,
+            fresh=planned.record is None,
             tracking_uri=self._tracker.uri,
             data_dir=self._places.data_dir,
             device=self._places.device,
             checkpoint=self._places.checkpoint_dir / f"{trial.id}.pt",
         )
-        self._open[run_id] = work
+        self._open[work.run_id] = work
         return work
 
-    def _open_run(self, trial: Trial, record: RunRecord | None) -> tuple[str, bool]:
+    def _open_run(self, planned: PlannedTrial) -> str:
+        """The trial's own run: the one it has, or else a new one."""
+        trial, record = planned.trial, planned.record
         configuration = trial.configuration
         if record is None:
             label = self._experiment.label(configuration)
@@ -103,11 +98,10 @@ class Grid:
             run_id = self._tracker.create_trial_run(trial, label, parent, self._code)
         else:
             run_id = record.run_id
-            if record.status != "RUNNING":
-                self._tracker.set_status(run_id, "RUNNING")
+            self._tracker.reopen(record)
         digest = self._digests[configuration.dataset]
         self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
-        return run_id, record is None
+        return run_id
 
     def tell(self, result: TrialResult) -> None:
         work = result.work
@@ -118,15 +112,16 @@ class Grid:
         configuration_id = work.trial.configuration.id
         if result.state != "finished":
             self._failed.add(configuration_id)
-        self._left[configuration_id] -= 1
-        if not self._left[configuration_id]:
+        self.left[configuration_id] -= 1
+        if not self.left[configuration_id]:
             status = "FAILED" if configuration_id in self._failed else "FINISHED"
             self._tracker.set_status(self._configuration_runs[configuration_id], status)
 
     def interrupt(self) -> None:
         """Mark what was running as stopped; the next sweep goes on from there."""
-        for work in self._open.values():
-            self._tracker.set_status(work.run_id, "KILLED")
-        for configuration_id, n_left in self._left.items():
-            if n_left:
-                self._tracker.set_status(self._configuration_runs[configuration_id], "KILLED")
+        with at_most(seconds=3):  # whoever pressed Ctrl-C is waiting
+            for work in self._open.values():
+                self._tracker.set_status(work.run_id, "KILLED")
+            for configuration_id, n_left in self.left.items():
+                if n_left:
+                    self._tracker.set_status(self._configuration_runs[configuration_id], "KILLED")

@@ -1,46 +1,137 @@
-"""What of an experiment is done, what is left, and in which order."""
+"""What of an experiment is done, what is left, in which order, and how long it will take."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 
+from experiments.locks import Shard
 from experiments.specification import Experiment
+from experiments.tracking.addresses import safe_name, sqlite_path
 from experiments.tracking.records import RunRecord
-from vae.configuration import Trial
+from vae.configuration import Configuration, Trial
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """A trial, held against what is tracked.
+
+    Attributes:
+        record: its run, if it has one
+        state: done, pruned, failed, resumable (it goes on from a checkpoint) or missing
+    """
+
+    trial: Trial
+    record: RunRecord | None
+    state: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every trial of an experiment, held against what is tracked.
+    """Every trial of an experiment, in the order in which they are to run."""
 
-    Attributes:
-        todo: the trials to run, with the run each of them goes on in, if it has one
-        states: per configuration_id, how many of its trials are in which state
-    """
+    trials: tuple[PlannedTrial, ...]
+    retry_failed: bool = False
 
-    todo: tuple[tuple[Trial, RunRecord | None], ...]
-    states: Mapping[str, Counter[str]]
+    @cached_property
+    def todo(self) -> tuple[PlannedTrial, ...]:
+        """What is to be run."""
+        wanted = {"missing", "resumable", *(["failed"] if self.retry_failed else [])}
+        return tuple(planned for planned in self.trials if planned.state in wanted)
+
+    @cached_property
+    def states(self) -> dict[str, Counter[str]]:
+        """Per configuration_id, how many of its trials are in which state."""
+        states: dict[str, Counter[str]] = {}
+        for planned in self.trials:
+            configuration_id = planned.trial.configuration.id
+            states.setdefault(configuration_id, Counter())[planned.state] += 1
+        return states
 
 
 def make_plan(
-    experiment: Experiment, tracked: Mapping[str, RunRecord], retry_failed: bool = False
+    experiment: Experiment,
+    tracked: Mapping[str, RunRecord],
+    checkpoints: Path,
+    retry_failed: bool = False,
 ) -> Plan:
-    """Args: tracked: the run of each trial_id; retry_failed: run failed trials again"""
-    settled = {"finished", "pruned"} if retry_failed else {"finished", "pruned", "failed"}
-    todo: list[tuple[Trial, RunRecord | None]] = []
-    states: dict[str, Counter[str]] = {c.id: Counter() for c in experiment.configurations}
+    """Hold every trial against its run, if any.
+
+    Args:
+        tracked: the run of each trial_id
+        checkpoints: the folder that holds `<trial_id>.pt` of interrupted trials
+        retry_failed: run failed trials again
+    """
+    interrupted = {path.stem for path in checkpoints.glob("*.pt")}
+    planned = []
     for trial in experiment.trials():
         record = tracked.get(trial.id)
         state = record.state if record else "missing"
-        states[trial.configuration.id][state] += 1
-        if state not in settled:
-            todo.append((trial, record))
-    return Plan(tuple(todo), states)
+        if state in ("running", "missing"):  # whoever ran it is dead: the sweep holds the lock
+            state = "resumable" if trial.id in interrupted else "missing"
+        elif state == "finished":
+            state = "done"
+        planned.append(PlannedTrial(trial, record, state))
+    return Plan(tuple(planned), retry_failed)
 
 
-def seeds_asked_for(configuration_run: RunRecord) -> set[int]:
-    """The seeds of a configuration over all sweeps so far."""
-    return set(json.loads(configuration_run.tags.get("seeds", "[]")))
+def take_part(experiment: Experiment, shard: Shard) -> Experiment:
+    """The shard's configurations: the same ones however the file orders them."""
+    in_order = sorted(configuration.id for configuration in experiment.configurations)
+    mine = set(in_order[shard.index - 1 :: shard.count])
+    part = tuple(c for c in experiment.configurations if c.id in mine)
+    return replace(experiment, configurations=part)
+
+
+def checkpoint_folder(experiment: str, tracking_uri: str, checkpoint_dir: Path | None) -> Path:
+    """Where an experiment's checkpoints are; by default next to the tracking store."""
+    if checkpoint_dir is None:
+        database = sqlite_path(tracking_uri)
+        checkpoint_dir = (database.parent if database else Path.cwd()) / "checkpoints"
+    return checkpoint_dir.absolute() / safe_name(experiment)
+
+
+class Estimate:
+    """Seconds per epoch of every configuration, from measured epochs of it or of the nearest."""
+
+    def __init__(self, configurations: Iterable[Configuration]) -> None:
+        self._configurations = {c.id: c for c in configurations}
+        self._fields = {c.id: c.model_dump() for c in self._configurations.values()}
+        self._measured: dict[str, float] = {}
+        self._nearest: dict[str, str] = {}
+
+    def learn(self, configuration_id: str, seconds: float) -> None:
+        """Take note of how long an epoch took."""
+        if configuration_id not in self._measured:
+            self._nearest.clear()
+        if configuration_id in self._configurations:
+            self._measured[configuration_id] = seconds
+
+    def learn_from(self, records: Iterable[RunRecord]) -> None:
+        for record in records:
+            if "epoch_seconds" in record.metrics:
+                self.learn(record.tags.get("configuration_id", ""), record.metrics["epoch_seconds"])
+
+    def seconds(self, n_trials: Mapping[str, int], n_workers: int) -> float | None:
+        """How long so many trials of each configuration_id take; None if nothing was measured."""
+        if not self._measured:
+            return None
+        total = 0.0
+        for configuration_id, n in n_trials.items():
+            if n:
+                per_epoch = self._measured[self._nearest_measured(configuration_id)]
+                total += n * self._configurations[configuration_id].epochs * per_epoch
+        return total / n_workers
+
+    def _nearest_measured(self, configuration_id: str) -> str:
+        if configuration_id in self._measured:
+            return configuration_id
+        if configuration_id not in self._nearest:
+            wanted = self._fields[configuration_id].items()
+            self._nearest[configuration_id] = max(
+                self._measured, key=lambda other: len(wanted & self._fields[other].items())
+            )
+        return self._nearest[configuration_id]

@@ -23,7 +23,7 @@ class Display(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
     def on_event(self, event: Event) -> None: ...
-    def on_result(self, result: TrialResult) -> None: ...
+    def on_result(self, result: TrialResult, seconds_left: float | None) -> None: ...
 
 
 def display(n_trials: int, n_workers: int) -> Display:
@@ -73,10 +73,12 @@ class LogLines:
         else:
             self._say(f"{event.label}  warning: {event.text}")
 
-    def on_result(self, result: TrialResult) -> None:
+    def on_result(self, result: TrialResult, seconds_left: float | None) -> None:
         self._n_done += 1
+        left = f"  ({duration(seconds_left)} left)" if seconds_left else ""
         self._say(
-            f"[{self._n_done}/{self._n_trials}] {result.work.label}  {describe_result(result)}"
+            f"[{self._n_done}/{self._n_trials}] {result.work.label}  "
+            f"{describe_result(result)}{left}"
         )
 
     def _say(self, line: str) -> None:
@@ -103,8 +105,7 @@ class LiveDisplay:
         self._labels: dict[int, str] = {}
         self._n_failed = 0
         self._n_workers = n_workers
-        self._started = time.monotonic()
-        self._n_done, self._n_trials = 0, n_trials
+        self._n_done = 0
 
     def __enter__(self) -> LiveDisplay:
         self._progress.start()
@@ -135,19 +136,16 @@ class LiveDisplay:
         self._progress.remove_task(self._workers.pop(lost))
         self._labels.pop(lost)
 
-    def on_result(self, result: TrialResult) -> None:
+    def on_result(self, result: TrialResult, seconds_left: float | None) -> None:
         self._n_done += 1
         if result.state != "finished":
             self._n_failed += 1
             self._progress.console.print(
                 f"{result.work.label}: {describe_result(result)}", style="red"
             )
-        elapsed = time.monotonic() - self._started
-        left = elapsed / self._n_done * (self._n_trials - self._n_done)
         failed = f"{self._n_failed} failed, " if self._n_failed else ""
-        self._progress.update(
-            self._overall, completed=self._n_done, note=f"{failed}{duration(left)} left"
-        )
+        left = f"{duration(seconds_left)} left" if seconds_left else ""
+        self._progress.update(self._overall, completed=self._n_done, note=failed + left)
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,15 @@ from types import FrameType
 
 from experiments import execution
 from experiments.grid import Grid, Places
-from experiments.planning import make_plan
-from experiments.progress import display
+from experiments.locks import Shard, sole_sweep
+from experiments.planning import Estimate, Plan, checkpoint_folder, make_plan, take_part
+from experiments.progress import Display, display
 from experiments.specification import Experiment
-from experiments.tracking.addresses import check_reachable, safe_name, sqlite_path
+from experiments.tracking import TrackingLost
+from experiments.tracking.addresses import check_reachable
 from experiments.tracking.records import by_trial
 from experiments.tracking.tracker import Tracker
-from experiments.work import TrialResult, Work
+from experiments.work import EpochDone, Event, TrialResult, Work
 from vae import datasets
 from vae.errors import BadInput
 
@@ -31,21 +33,14 @@ class Options:
 
     tracking_uri: str
     data_dir: Path
-    checkpoint_dir: Path | None = None
-    device: str = "cpu"
-    engine: str = "processes"
-    workers: int | None = None
-    retries: int = 2
-    timeout: float | None = None
-    retry_failed: bool = False
-
-    @property
-    def checkpoints(self) -> Path:
-        """By default next to the tracking store."""
-        if self.checkpoint_dir is not None:
-            return self.checkpoint_dir
-        database = sqlite_path(self.tracking_uri)
-        return (database.parent if database else Path.cwd()) / "checkpoints"
+    checkpoint_dir: Path | None
+    device: str
+    engine: str
+    workers: int
+    retries: int
+    timeout: float | None
+    retry_failed: bool
+    shard: Shard
 
 
 @dataclass(frozen=True)
@@ -56,8 +51,13 @@ class Outcome:
     n_finished: int
     n_failed: int
     n_left: int
-    exit_code: int
     trouble: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        if self.trouble:
+            return EXIT_INTERRUPTED
+        return EXIT_FAILED if self.n_failed else EXIT_OK
 
     def closing_line(self, command: str, experiment: str) -> str:
         """What is left to say when the sweep is over."""
@@ -82,62 +82,93 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     """
     check_reachable(options.tracking_uri)
     _check_device(options.device)
+    experiment = take_part(experiment, options.shard)
     for name in sorted({c.dataset for c in experiment.configurations}):
         datasets.DATASETS[name].prepare(options.data_dir)
-    tracker = Tracker.create(options.tracking_uri, experiment.name)
-    plan = make_plan(experiment, by_trial(tracker.records("trial")), options.retry_failed)
-    places = Places(
-        data_dir=str(options.data_dir.absolute()),
-        checkpoint_dir=options.checkpoints / safe_name(experiment.name),
-        device=options.device,
-    )
-    grid = Grid(experiment, plan, tracker, places)
-    exit_code, trouble = _run(grid, len(plan.todo), options) if plan.todo else (EXIT_OK, "")
-    n_failed_before = sum(states["failed"] for states in plan.states.values())
-    n_trials = len(experiment.configurations) * len(experiment.seeds)
-    n_told = grid.results.total()
-    n_failed = grid.results["failed"] + (0 if options.retry_failed else n_failed_before)
-    return Outcome(
-        n_before=n_trials - len(plan.todo) - n_failed_before * (not options.retry_failed),
-        n_finished=grid.results["finished"],
-        n_failed=n_failed,
-        n_left=len(plan.todo) - n_told,
-        exit_code=exit_code or (EXIT_FAILED if n_failed else EXIT_OK),
-        trouble=trouble,
-    )
+    folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
+    with sole_sweep(folder, options.shard) as workers_lock:
+        sweep = _Sweep(experiment, options, folder)
+        trouble = sweep.run(workers_lock) if sweep.plan.todo else ""
+        return sweep.outcome(trouble)
 
 
-def _run(grid: Grid, n_trials: int, options: Options) -> tuple[int, str]:
-    """Returns exit code and trouble, if the sweep did not get to its end."""
-    n_workers = min(options.workers or os.cpu_count() or 1, n_trials)
-    with display(n_trials, n_workers) as shown, _interruptible():
-        engine = execution.start(options.engine, n_workers, options.timeout, shown.on_event)
-        try:
-            execution.drive(_Watched(grid, shown.on_result), engine, options.retries)
-        except KeyboardInterrupt:
-            engine.stop()
-            grid.interrupt()
-            return EXIT_INTERRUPTED, "interrupted"
-        except execution.TrackingGaveUp as error:
-            return EXIT_FAILED, f"the tracking store is gone: {error}"
-        finally:
-            engine.stop()
-    return EXIT_OK, ""
+class _Sweep:
+    """A sweep that has the experiment to itself: a grid that is shown and timed while it runs."""
 
+    def __init__(self, experiment: Experiment, options: Options, checkpoints: Path) -> None:
+        self._options = options
+        tracker = Tracker.create(options.tracking_uri, experiment.name)
+        records = tracker.records("trial")
+        tracked = by_trial(records)
+        self.plan = make_plan(experiment, tracked, checkpoints, options.retry_failed)
+        _tidy_up(self.plan, checkpoints)
+        tracker.end_doubles(records, tracked)
+        places = Places(str(options.data_dir.absolute()), checkpoints, options.device)
+        self._grid = Grid(experiment, self.plan, tracker, places)
+        self._estimate = Estimate(experiment.configurations)
+        self._estimate.learn_from(records)
+        self._n_workers = min(options.workers, max(1, len(self.plan.todo)))
+        self._shown: Display = display(len(self.plan.todo), self._n_workers)
 
-@dataclass
-class _Watched:
-    """A grid whose results are also shown."""
-
-    grid: Grid
-    on_result: Callable[[TrialResult], None]
+    def run(self, workers_lock: Path) -> str:
+        """Returns what kept the sweep from its end, if anything did."""
+        with self._shown, _interruptible():
+            engine = execution.start(
+                self._options.engine,
+                self._n_workers,
+                self._on_event,
+                workers_lock,
+                self._options.timeout,
+            )
+            try:
+                execution.drive(self, engine, self._options.retries)
+            except KeyboardInterrupt:
+                engine.stop()
+                self._grid.interrupt()
+                return "interrupted"
+            except TrackingLost as error:
+                return f"tracking had to stop: {error}"
+            finally:
+                engine.stop()
+        return ""
 
     def ask(self) -> Work | None:
-        return self.grid.ask()
+        return self._grid.ask()
 
     def tell(self, result: TrialResult) -> None:
-        self.grid.tell(result)
-        self.on_result(result)
+        self._grid.tell(result)
+        self._shown.on_result(result, self._estimate.seconds(self._grid.left, self._n_workers))
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, EpochDone):
+            self._estimate.learn(event.configuration_id, event.metrics["epoch_seconds"])
+        self._shown.on_event(event)
+
+    def outcome(self, trouble: str) -> Outcome:
+        n_told = self._grid.results.total()
+        states = [planned.state for planned in self.plan.trials]
+        failed_before = 0 if self._options.retry_failed else states.count("failed")
+        return Outcome(
+            n_before=states.count("done") + states.count("pruned"),
+            n_finished=self._grid.results["finished"],
+            n_failed=self._grid.results["failed"] + failed_before,
+            n_left=len(self.plan.todo) - n_told,
+            trouble=trouble,
+        )
+
+
+def _tidy_up(plan: Plan, checkpoints: Path) -> None:
+    """Remove what a sweep that was killed in its last moments left of trials that are done."""
+    settled = {planned.trial.id for planned in plan.trials if planned.state not in _UNSETTLED}
+    for path in checkpoints.glob("*.pt"):
+        if path.stem in settled:
+            path.unlink()
+    for path in checkpoints.glob("*.tmp"):  # torn by a kill; the lock says that nobody is writing
+        if any(path.name.startswith(planned.trial.id) for planned in plan.todo):
+            path.unlink()
+
+
+_UNSETTLED = ("resumable", "missing")
 
 
 @contextmanager

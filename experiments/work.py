@@ -39,7 +39,7 @@ class TrialResult:
     Attributes:
         state: "finished"; "advanced" (to `until`, before its last epoch); "failed" (diverged, or
             an exception: its run says so already); "lost" (the worker died or took too long);
-            "untracked" (the tracking store stayed away)
+            "untracked" (the tracking store stayed away, or the disk is full)
         error: why, in one line, where the state is not a success
         metrics: the final ones of a finished trial
     """
@@ -56,6 +56,7 @@ class EpochDone:
 
     worker: int
     label: str
+    configuration_id: str
     epoch: int
     epochs: int
     metrics: Mapping[str, float]

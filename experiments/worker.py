@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from collections.abc import Callable
 
 import torch
 
-from experiments.tracking.client import TrackingLost
+from experiments.tracking import TrackingLost
 from experiments.tracking.trial_log import TrialLog
 from experiments.work import EpochDone, Event, Notice, TrialResult, Work
 from vae import checkpoints
@@ -17,6 +18,8 @@ from vae.evaluation import evaluate
 from vae.images import reconstructions, samples
 from vae.splits import Splits, load_splits
 from vae.training import EpochMetrics, Training, fit
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def use_one_thread() -> None:
@@ -33,6 +36,10 @@ def advance(work: Work, report: Callable[[Event], None]) -> TrialResult:
         return TrialResult(work, "untracked", str(error))
     except Diverged as error:
         return _fail(work, log, f"diverged: {error}", "")
+    except OSError as error:
+        if error.errno in _NO_ROOM:  # not this trial's fault, and the next one would meet it too
+            return TrialResult(work, "untracked", f"{error.strerror} ({error.filename})")
+        return _fail(work, log, f"{type(error).__name__}: {error}", traceback.format_exc())
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return _fail(work, log, reason, traceback.format_exc())
@@ -61,7 +68,16 @@ def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> Tria
         # Last, so that what a checkpoint has seen has been tracked. An epoch repeated after a
         # kill in between gives the same numbers, and the log leaves out what it already has.
         checkpoints.save(training, work.checkpoint)
-        report(EpochDone(os.getpid(), work.label, metrics.epoch, configuration.epochs, named))
+        report(
+            EpochDone(
+                worker=os.getpid(),
+                label=work.label,
+                configuration_id=configuration.id,
+                epoch=metrics.epoch,
+                epochs=configuration.epochs,
+                metrics=named,
+            )
+        )
     if work.until < configuration.epochs:
         return TrialResult(work, "advanced")
     finals = _final_metrics(training, splits)

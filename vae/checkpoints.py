@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import zipfile
@@ -33,8 +34,11 @@ def save(training: Training, path: Path) -> None:
         "trial_id": training.trial.id,
         "training": training.state_dict(),
     }
+    # By way of memory: torch's own writer hides from its caller that the disk is full.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
     try:
-        torch.save(content, temporary)
+        temporary.write_bytes(buffer.getbuffer())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -5,3 +5,7 @@ child of its *configuration run* (`tags.kind = "configuration"`), which stands f
 its seeds. A trial is done when its run is FINISHED *and* has the tag `completed`, which is
 written last: MLflow itself also shows runs as finished whose process died politely.
 """
+
+
+class TrackingLost(Exception):
+    """The tracking store stayed away, or cannot take any more."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import urllib.error
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import tenacity
 
+from experiments.tracking import TrackingLost
 from experiments.tracking.addresses import sqlite_path
 
 # Retrying is done here, with a limit in seconds; MLflow's own would add minutes to every call.
@@ -22,15 +24,11 @@ from mlflow.exceptions import MlflowException
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
-PATIENCE_SECONDS = 300
+patience_seconds = 300.0
 """How long a tracking store may stay away before a sweep gives up (and can be resumed)."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class TrackingLost(Exception):
-    """The tracking store stayed away, or cannot take any more."""
 
 
 def connect(uri: str) -> MlflowClient:
@@ -41,7 +39,7 @@ def connect(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri)
 
 
-_PERMANENT = ("disk is full", "readonly database", "no such table")
+_PERMANENT = ("disk is full", "disk quota", "readonly database", "no such table")
 _TRANSIENT_CODES = {"TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "DEADLINE_EXCEEDED"}
 
 
@@ -52,8 +50,19 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, ConnectionError | TimeoutError | urllib.error.URLError)
 
 
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Inside, wait for the store no longer than that at a call."""
+    global patience_seconds
+    before, patience_seconds = patience_seconds, seconds
+    try:
+        yield
+    finally:
+        patience_seconds = before
+
+
 def patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call; while the store is away, wait for it up to PATIENCE_SECONDS.
+    """Call; while the store is away, wait for it up to `patience_seconds`.
 
     Only for calls that may be repeated after an answer was lost.
 
@@ -63,7 +72,7 @@ def patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_is_transient),
         wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
-        stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+        stop=tenacity.stop_after_delay(patience_seconds),
         reraise=True,
     )
     try:

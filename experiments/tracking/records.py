@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ class RunRecord:
     status: str
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    has_params: bool
     start_time: int
     """milliseconds since 1970"""
 
@@ -43,3 +45,8 @@ def by_trial(records: Iterable[RunRecord]) -> dict[str, RunRecord]:
 
 def _rank(record: RunRecord) -> tuple[int, int]:
     return _PREFERENCE.index(record.state), -record.start_time
+
+
+def seeds_asked_for(configuration_run: RunRecord) -> set[int]:
+    """The seeds of a configuration over all sweeps so far."""
+    return set(json.loads(configuration_run.tags.get("seeds", "[]")))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mlflow import MlflowClient
@@ -13,7 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewTyp
 from experiments.provenance import Provenance
 from experiments.tracking.addresses import safe_name, sqlite_path, use_write_ahead_log
 from experiments.tracking.client import connect, patiently
-from experiments.tracking.records import RunRecord
+from experiments.tracking.records import RunRecord, seeds_asked_for
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 
@@ -60,20 +62,21 @@ class Tracker:
         """Every run of that kind, oldest first."""
         records: list[RunRecord] = []
         token = None
-        while True:
-            page = patiently(
-                self._mlflow.search_runs,
-                [self.experiment_id],
-                f"tags.kind = '{kind}'",
-                ViewType.ACTIVE_ONLY,
-                max_results=5000,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            records += [_record(run) for run in page]
-            token = page.token
-            if not token:
-                return records
+        with _garbage_collection_paused():
+            while True:
+                page = patiently(
+                    self._mlflow.search_runs,
+                    [self.experiment_id],
+                    f"tags.kind = '{kind}'",
+                    ViewType.ACTIVE_ONLY,
+                    max_results=5000,
+                    order_by=["attributes.start_time ASC"],
+                    page_token=token,
+                )
+                records += [_record(run) for run in page]
+                token = page.token
+                if not token:
+                    return records
 
     def create_configuration_run(
         self, configuration: Configuration, label: str, seeds: Iterable[int]
@@ -82,17 +85,26 @@ class Tracker:
         tags = {
             "kind": "configuration",
             "configuration_id": configuration.id,
-            "configuration": configuration.model_dump_json(),
+            "configuration": json.dumps(configuration.model_dump()),
             "seeds": json.dumps(sorted(seeds)),
         }
         run_id = self._create_run(label, tags)
-        params = [Param(k, str(v)) for k, v in configuration.model_dump().items()]
-        patiently(self._mlflow.log_batch, run_id, params=params)
+        self._log_params(run_id, configuration.model_dump())
         return run_id
 
-    def set_seeds(self, configuration_run_id: str, seeds: Iterable[int]) -> None:
-        value = json.dumps(sorted(seeds))
-        patiently(self._mlflow.set_tag, configuration_run_id, "seeds", value)
+    def ask_for_seeds(self, record: RunRecord, seeds: set[int]) -> None:
+        """Add to the seeds that a configuration run expects."""
+        before = seeds_asked_for(record)
+        if not seeds <= before:
+            value = json.dumps(sorted(before | seeds))
+            patiently(self._mlflow.set_tag, record.run_id, "seeds", value)
+        if not record.has_params:  # killed between the run's creation and its description
+            fields = json.loads(record.tags["configuration"])
+            self._log_params(record.run_id, fields)
+
+    def _log_params(self, run_id: str, fields: Mapping[str, object]) -> None:
+        params = [Param(key, str(value)) for key, value in fields.items()]
+        patiently(self._mlflow.log_batch, run_id, params=params)
 
     def create_trial_run(
         self, trial: Trial, label: str, parent_run_id: str, code: Provenance
@@ -110,13 +122,29 @@ class Tracker:
             tags["git.dirty"] = str(bool(code.diff)).lower()
         return self._create_run(f"{label} s{trial.seed}", tags)
 
+    def reopen(self, record: RunRecord) -> None:
+        """Let a trial go on in the run it has."""
+        if "error" in record.tags:
+            patiently(self._mlflow.delete_tag, record.run_id, "error")
+        if record.status != "RUNNING":
+            self.set_status(record.run_id, "RUNNING")
+
+    def end_doubles(self, records: Iterable[RunRecord], tracked: Mapping[str, RunRecord]) -> None:
+        """End the runs that a lost answer made twice and that speak for no trial.
+
+        Args:
+            tracked: the run that speaks for each trial_id
+        """
+        speaking = {record.run_id for record in tracked.values()}
+        for record in records:
+            if record.run_id not in speaking and record.status == "RUNNING":
+                self.set_status(record.run_id, "KILLED")
+
     def describe_trial(
         self, run_id: str, trial: Trial, dataset_digest: str, data_dir: str, code: Provenance
     ) -> None:
         """What a trial run is of: parameters, data set, uncommitted code. May be said twice."""
-        fields = {**trial.configuration.model_dump(), "seed": trial.seed}
-        params = [Param(key, str(value)) for key, value in fields.items()]
-        patiently(self._mlflow.log_batch, run_id, params=params)
+        self._log_params(run_id, {**trial.configuration.model_dump(), "seed": trial.seed})
         dataset = Dataset(
             name=trial.configuration.dataset,
             digest=dataset_digest,
@@ -151,11 +179,26 @@ class Tracker:
         return sorted((m.step, m.value) for m in history)
 
 
+@contextmanager
+def _garbage_collection_paused() -> Iterator[None]:
+    """Reading 10,000 runs makes half a million objects, none of them in a cycle: looking for
+    cycles among them takes longer than making them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _record(run: Run) -> RunRecord:
     return RunRecord(
         run_id=run.info.run_id,
         status=run.info.status,
         tags=run.data.tags,
         metrics=run.data.metrics,
+        has_params=bool(run.data.params),
         start_time=run.info.start_time or 0,
     )

@@ -1,0 +1,109 @@
+"""One live sweep of an experiment at a time, and no worker of a dead one.
+
+Locks are the kernel's (`flock`): they vanish with the process that holds them, however it ends.
+A process id and a start time in a file would have to be believed; a lease would need clocks
+that agree and would keep people waiting until it ran out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vae.errors import BadInput
+
+_ORPHANS_SECONDS = 15
+"""More than workers need to notice that their parent died."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The `index`-th of `count` parts of an experiment's configurations, counted from 1."""
+
+    index: int
+    count: int
+
+    def is_disjoint_from(self, other: Shard) -> bool:
+        return self.count == other.count and self.index != other.index
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+@contextmanager
+def sole_sweep(folder: Path, shard: Shard) -> Iterator[Path]:
+    """Hold the experiment whose checkpoints are in `folder`; yields the lock of the workers.
+
+    Raises:
+        BadInput: while another live sweep on this machine has some of the same configurations.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "sweeps.lock").touch()
+    except OSError as error:
+        raise BadInput(f"--checkpoint-dir {folder}: {error.strerror}") from error
+    with (folder / "sweeps.lock").open("a+") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)  # held for as long as it takes to look around
+        for path in folder.glob("sweep-*-of-*.lock"):
+            other = _shard_of(path)
+            if not other.is_disjoint_from(shard) and not _is_free(path):
+                raise BadInput(
+                    f"a sweep of this experiment is running (process {_holder(path)}): wait for "
+                    f"it, stop it, or give each a part of its own with --shard I/N"
+                )
+        mine = (folder / f"sweep-{shard.index}-of-{shard.count}.lock").open("a+")
+        fcntl.flock(mine, fcntl.LOCK_EX)
+    workers = folder / f"workers-{shard.index}-of-{shard.count}.lock"
+    with mine:
+        mine.truncate(0)
+        mine.write(str(os.getpid()))
+        mine.flush()
+        _wait_for_orphans(workers)
+        try:
+            yield workers
+        finally:
+            with (folder / "sweeps.lock").open("a+") as gate:
+                fcntl.flock(gate, fcntl.LOCK_EX)  # nobody looks at files that are going away
+                workers.unlink(missing_ok=True)
+                Path(mine.name).unlink(missing_ok=True)
+
+
+def _shard_of(path: Path) -> Shard:
+    _, index, _, count = path.stem.split("-")
+    return Shard(int(index), int(count))
+
+
+def _is_free(path: Path) -> bool:
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _holder(path: Path) -> str:
+    return path.read_text() or "unknown"
+
+
+def _wait_for_orphans(workers: Path) -> None:
+    """Workers hold this lock together; one that outlived its parent may still be writing."""
+    deadline = time.monotonic() + _ORPHANS_SECONDS
+    while not _is_free(workers):
+        if time.monotonic() > deadline:
+            raise BadInput(
+                f"workers of an earlier sweep are still alive and hold {workers}; stop them first"
+            )
+        time.sleep(0.05)
+
+
+def join_workers(lock: Path) -> int:
+    """Called in a worker: hold the workers' lock for as long as this process lives."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
