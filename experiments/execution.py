@@ -105,7 +105,7 @@ class Serial:
     def __init__(self, on_event: Callable[[Event], None]) -> None:
         from experiments import worker
 
-        worker.use_one_thread()
+        worker.prepare_process()
         self._advance = worker.advance
         self._on_event = on_event
 
@@ -238,7 +238,7 @@ def _die_with_parent() -> None:
 def _warm_up() -> None:
     from experiments import worker
 
-    worker.use_one_thread()
+    worker.prepare_process()
 
 
 def _advance_in_worker(work: Work) -> TrialResult:

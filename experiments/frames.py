@@ -12,7 +12,14 @@ from experiments.tracking.tracker import Tracker
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 
-FINAL_METRICS = ("return", "best_epoch", "test/return", "test/reconstruction", "test/kl")
+FINAL_METRICS = (
+    "return",
+    "best_epoch",
+    "test/return",
+    "test/reconstruction",
+    "test/kl",
+    "test/nll",
+)
 
 
 def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFrame:

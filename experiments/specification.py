@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from experiments.seeds import parse_seeds
 from experiments.yaml_files import parse_yaml, read_yaml
-from vae.configuration import Configuration, Trial, check_field, explain
+from vae.configuration import YARDSTICK, Configuration, Trial, check_field, explain
 from vae.errors import BadInput, at
 from vae.registry import check_name
 
@@ -91,6 +91,8 @@ def _check_axis(field: str, values: Any) -> list[Any]:
         raise BadInput(f"an axis is a list; one value goes under `fixed` (got {values!r})")
     if not values:
         raise BadInput("the axis is empty")
+    if field in YARDSTICK and len(values) > 1:
+        raise BadInput("belongs to the yardstick, which is one for all trials; use `fixed`")
     return [check_field(field, value) for value in values]
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, STDOUT, CompletedProcess, Popen
+from typing import IO
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
+import hypothesis
 import pytest
+
+# The same examples in every run, and no time limit: the machine may be busy.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -41,21 +47,21 @@ class Workspace:
         path.write_text(text)
         return path
 
-    def start(self, script: str, *arguments: str, **options: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    def start(self, script: str, *arguments: str, log: IO[str] | None = None) -> Popen[str]:
+        """Args: log: where stdout and stderr go; by default each to a pipe of its own"""
+        return Popen(
             [sys.executable, str(REPOSITORY / script), *arguments],
             cwd=self.folder,
             text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            **options,  # type: ignore[call-overload]
+            stdout=log or PIPE,
+            stderr=STDOUT if log else PIPE,
         )
 
-    def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, *arguments: str) -> CompletedProcess[str]:
         process = self.start(script, *arguments)
         stdout, stderr = process.communicate(timeout=300)
         print(stderr)
-        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+        return CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 @pytest.fixture

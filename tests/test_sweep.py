@@ -21,7 +21,9 @@ EPOCH_METRICS = {
     "val/loss", "val/reconstruction", "val/kl", "val/return",
     "epoch_seconds", "images_per_second",
 }  # fmt: skip
-FINAL_METRICS = {"return", "best_epoch", "test/return", "test/reconstruction", "test/kl"}
+FINAL_METRICS = {
+    "return", "best_epoch", "test/return", "test/reconstruction", "test/kl", "test/nll",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

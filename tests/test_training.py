@@ -29,7 +29,8 @@ def splits(transform=identity, channels: int = 1) -> Splits:  # type: ignore[no-
     distance = ((grid - centre) ** 2).sum(2)
     gray = (255 * np.exp(-distance / 4)).astype(np.uint8)
     batches = transform(np.repeat(gray, channels, axis=1), 0)
-    return Splits(batches.part(0, 40), batches.part(40, 50), batches.part(50, 60))
+    test = batches.part(50, 60)
+    return Splits(batches.part(0, 40), batches.part(40, 50), test, test)
 
 
 def numbers(metrics: EpochMetrics) -> EpochMetrics:

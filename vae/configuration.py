@@ -30,6 +30,9 @@ from vae.registry import (
     check_name,
 )
 
+YARDSTICK = ("nll_samples", "nll_images")
+"""Fields that are the same for all trials of an experiment, or their nll could not be compared."""
+
 NUMBERS_VERSION = 1
 """Raised whenever a change to the code alters results, so that old runs are not taken for new."""
 
@@ -64,6 +67,10 @@ class Configuration(BaseModel):
     weight_decay: Annotated[float, Field(ge=0), Finite] = 1e-5
     val_size: PositiveInt = 10_000
     """Images held out from the end of the training set; the default depends on the data set."""
+    nll_samples: PositiveInt = 50
+    """K of the yardstick: importance samples per image."""
+    nll_images: PositiveInt = 1000
+    """How many test images, from the first, the yardstick is estimated on."""
     image_every: NonNegativeInt = 1
     """Log sample images every so many epochs and after the last; 0 logs none."""
     images: PositiveInt = 64
@@ -88,6 +95,11 @@ class Configuration(BaseModel):
             raise ValueError(
                 f"batch_size {self.batch_size} is larger than the training set: "
                 f"{n_train} images of '{self.dataset}'"
+            )
+        if self.nll_images > data.test_size:
+            raise ValueError(
+                f"nll_images {self.nll_images} is larger than the test set: "
+                f"{data.test_size} images of '{self.dataset}'"
             )
         check_loss_fits(self.loss, self.transform)
         return self

@@ -9,33 +9,51 @@ import torch
 
 from vae import datasets, registry
 from vae.configuration import Configuration
-from vae.transforms import Batches
+from vae.transforms import Batches, FreshBits, GrayValues, static_bits
 
 _TRAIN_STREAM, _TEST_STREAM = 0, 1
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Fixed for a data set, a transform and a `val_size`: no seed moves an image."""
+    """Fixed for a data set, a transform and a `val_size`: no seed moves an image.
+
+    Attributes:
+        test_bits: the static binarisation of the test images, the same for every transform
+    """
 
     train: Batches
     val: Batches
     test: Batches
+    test_bits: Batches
 
 
 def load_splits(configuration: Configuration, data_dir: str, device: str = "cpu") -> Splits:
     """The splits a trial of `configuration` uses; validation is the end of the training set."""
-    train, test = _transformed(configuration.dataset, configuration.transform, data_dir, device)
+    train, test, test_bits = _transformed(
+        configuration.dataset, configuration.transform, data_dir, device
+    )
     n_train = len(train) - configuration.val_size
-    return Splits(train.part(0, n_train), train.part(n_train, len(train)), test)
+    return Splits(train.part(0, n_train), train.part(n_train, len(train)), test, test_bits)
 
 
 @functools.lru_cache(maxsize=4)  # the transforms of one grid; bits are packed, so this is little
 def _transformed(
     dataset: str, transform: str, data_dir: str, device: str
-) -> tuple[Batches, Batches]:
+) -> tuple[Batches, Batches, Batches]:
     images = datasets.read(dataset, data_dir)
     apply = registry.lookup(registry.TRANSFORMS, transform, "transform")
+    train = apply(images.train, _TRAIN_STREAM)
+    test = apply(images.test, _TEST_STREAM)
+    test_bits = _bits_of(test)
     to = torch.device(device)
-    train = apply(images.train, _TRAIN_STREAM).to(to)
-    return train, apply(images.test, _TEST_STREAM).to(to)
+    return train.to(to), test.to(to), test_bits.to(to)
+
+
+def _bits_of(test: Batches) -> Batches:
+    """Static bits of what a transform made of the test images: of gray images, the same always."""
+    if isinstance(test, FreshBits):
+        return test.fixed
+    if isinstance(test, GrayValues):
+        return static_bits(test.images.numpy(), _TEST_STREAM)
+    return test
