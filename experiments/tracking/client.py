@@ -24,7 +24,7 @@ from mlflow.exceptions import MlflowException
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
-patience_seconds = 300.0
+patience_seconds = float(os.environ.get("SWEEP_PATIENCE_SECONDS", 300))
 """How long a tracking store may stay away before a sweep gives up (and can be resumed)."""
 
 P = ParamSpec("P")

@@ -1,0 +1,76 @@
+"""One piece of work at a time, in this process."""
+
+from __future__ import annotations
+
+import pickle
+import select
+from dataclasses import replace
+
+import pytest
+
+from experiments import worker
+from experiments.provenance import Provenance
+from experiments.tracking.tracker import Tracker
+from experiments.work import EpochDone, Event, Work
+from tests.conftest import Workspace
+from tests.tracked import CLOCK, runs
+from vae.configuration import Configuration, Trial
+
+SMALL = Configuration(
+    dataset="mnist5k", encoder="mlp1", hidden_dim=16, latent_dim=2, batch_size=500, epochs=4,
+    images=4, nll_images=50,
+)  # fmt: skip
+
+
+def some_work(workspace: Workspace, configuration: Configuration = SMALL) -> Work:
+    """A trial whose run has just been made."""
+    tracker = Tracker.create(workspace.tracking_uri, "tiny")
+    trial = Trial(configuration=configuration, seed=0)
+    parent = tracker.create_configuration_run(configuration, "small", [0])
+    run_id = tracker.create_trial_run(trial, "small", parent, Provenance("", ""))
+    return Work(
+        trial=trial,
+        label="small s0",
+        run_id=run_id,
+        until=configuration.epochs,
+        fresh=True,
+        tracking_uri=workspace.tracking_uri,
+        data_dir=str(workspace.folder / "data"),
+        device="cpu",
+        checkpoint=workspace.folder / "checkpoints" / f"{trial.id}.pt",
+    )
+
+
+def test_work_can_be_had_epoch_by_epoch(workspace: Workspace) -> None:
+    """As a pruner asks for it: to the same numbers, in the same run."""
+    at_once = some_work(workspace)
+    assert worker.advance(at_once, print).state == "finished"
+    bit_by_bit = some_work(workspace)
+    events: list[Event] = []
+    states = []
+    for until in (1, 3, 3, 4):
+        work = replace(bit_by_bit, until=until, fresh=until == 1)
+        states.append(worker.advance(work, events.append).state)
+    assert states == ["advanced", "advanced", "advanced", "finished"]
+    assert [e.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
+    by_id = {run.run_id: run for run in runs(workspace.folder / "mlflow.db", "trial")}
+    first, second = by_id[at_once.run_id], by_id[bit_by_bit.run_id]
+    for key in set(first.metrics) - CLOCK:
+        assert first.metrics[key] == second.metrics[key], key
+
+
+def test_an_event_fits_an_atomic_write() -> None:
+    """Workers share one pipe without a lock; up to PIPE_BUF bytes are written whole or not."""
+    names = [f"{split}/{term}" for split in ("train", "val") for term in ("loss", "kl", "x" * 14)]
+    metrics = dict.fromkeys([*names, "val/return", "epoch_seconds", "images_per_second"], 0.1)
+    event = EpochDone(10**7, "x" * 300, "0" * 16, 10**6, 10**6, metrics)
+    assert len(pickle.dumps(event)) < select.PIPE_BUF
+
+
+def test_an_error_in_one_trial_names_itself(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = some_work(workspace, SMALL.model_copy(update={"lr": 1e30}))
+    result = worker.advance(work, print)
+    assert result.state == "failed"
+    assert result.error.startswith("diverged: the loss of epoch 1")
