@@ -1,17 +1,42 @@
-"""Statistics over seeds: pure functions on frames and arrays, no input or output."""
+"""Statistics over seeds: pure functions on frames and arrays, no input or output.
+
+Seeds are the replicates. A configuration is known by its values over seeds, two of them by the
+differences seed by seed, and every claim of a difference is corrected for the number of
+differences that were looked at.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from experiments.frames import varying_fields
 
 CONFIDENCE = 0.95
+SIGNIFICANCE = 0.05
+_BOOTSTRAP_RESAMPLES = 2000
+_BOOTSTRAP_SEED = 0
+
+SCALE_FIELDS = ("dataset", "loss", "transform")
+"""Fields that change what a return measures; across their values only the yardstick compares."""
+
+
+def lower_is_better(metric: str) -> bool:
+    """Everything but a return is a loss."""
+    return not metric.endswith("return")
+
+
+def is_yardstick(metric: str) -> bool:
+    """Whether a metric means the same for every data set's losses and transforms."""
+    return metric.endswith("nll")
+
+
+# ------------------------------------------------------------------ one configuration
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:
@@ -28,6 +53,34 @@ def t_interval(values: np.ndarray) -> tuple[float, float]:
     return mean - half_width, mean + half_width
 
 
+def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The mean of what is left when the lowest and the highest quarter (rounded down) are cut.
+
+    Source: Agarwal et al., Deep RL at the edge of the statistical precipice, NeurIPS 2021.
+    """
+    n = values.shape[axis]
+    cut = n // 4
+    middle = np.sort(values, axis=axis).take(range(cut, n - cut), axis=axis)
+    return np.asarray(middle.mean(axis=axis))
+
+
+def bootstrap_interval(
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    generator: np.random.Generator,
+) -> tuple[float, float]:
+    """The 95 % percentile interval of `statistic`, which maps `(resamples, n)` to `(resamples,)`.
+
+    Source: Efron & Tibshirani, An introduction to the bootstrap, 1993, chapter 13.
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    chosen = generator.integers(0, len(values), (_BOOTSTRAP_RESAMPLES, len(values)))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(statistic(values[chosen]), [tail, 1 - tail])
+    return float(low), float(high)
+
+
 def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.DataFrame:
     """Means over the seeds of each configuration; a trial that is not finished counts as absent.
 
@@ -39,7 +92,8 @@ def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.
         One row per configuration, best mean of the first metric first, configurations without a
         finished trial last. Columns: `configuration_id`, the fields that vary, `n_finished`,
         `n_expected`, and for each metric `<metric>.mean`, `.std` (of the sample, ddof = 1),
-        `.ci95_low`, `.ci95_high` (of the mean, by Student's t), `.min`, `.max`.
+        `.ci95_low`, `.ci95_high` (of the mean, by Student's t), `.iqm`, `.iqm_low`, `.iqm_high`
+        (interquartile mean and its bootstrap interval), `.min`, `.max`.
     """
     fields = varying_fields(trials)
     rows = []
@@ -49,32 +103,245 @@ def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.
         row |= {field: group[field].iloc[0] for field in fields}
         row |= {"n_finished": len(finished), "n_expected": len(group)}
         for metric in metrics:
-            row |= _describe(metric, finished[metric].to_numpy(dtype=float))
+            row |= {
+                f"{metric}.{name}": value
+                for name, value in describe(finished[metric].to_numpy(dtype=float)).items()
+            }
         rows.append(row)
     summary = pd.DataFrame(rows)
     if summary.empty:
         return summary
     return summary.sort_values(
-        f"{metrics[0]}.mean",
-        ascending=lower_is_better(metrics[0]),
+        [f"{metrics[0]}.mean", "configuration_id"],
+        ascending=[lower_is_better(metrics[0]), True],
         na_position="last",
-        kind="stable",
     ).reset_index(drop=True)
 
 
-def lower_is_better(metric: str) -> bool:
-    """Everything but a return is a loss."""
-    return not metric.endswith("return")
-
-
-def _describe(metric: str, values: np.ndarray) -> dict[str, float]:
+def describe(values: np.ndarray) -> dict[str, float]:
+    """Mean, std, interval, interquartile mean with its interval, min and max of `values` `(n,)`."""
     n = len(values)
+    if not n:
+        names = ("mean", "std", "ci95_low", "ci95_high", "iqm", "iqm_low", "iqm_high", "min", "max")
+        return dict.fromkeys(names, math.nan)
     low, high = t_interval(values)
+    generator = np.random.default_rng(_BOOTSTRAP_SEED)
+    values = np.sort(values)  # so that the resamples do not depend on the order of the seeds
+    iqm_low, iqm_high = bootstrap_interval(values, interquartile_mean, generator)
     return {
-        f"{metric}.mean": float(np.mean(values)) if n else math.nan,
-        f"{metric}.std": float(np.std(values, ddof=1)) if n > 1 else math.nan,
-        f"{metric}.ci95_low": low,
-        f"{metric}.ci95_high": high,
-        f"{metric}.min": float(np.min(values)) if n else math.nan,
-        f"{metric}.max": float(np.max(values)) if n else math.nan,
+        "mean": float(np.mean(values)),
+        "std": float(np.std(values, ddof=1)) if n > 1 else math.nan,
+        "ci95_low": low,
+        "ci95_high": high,
+        "iqm": float(interquartile_mean(values)),
+        "iqm_low": iqm_low,
+        "iqm_high": iqm_high,
+        "min": float(np.min(values)),
+        "max": float(np.max(values)),
     }
+
+
+# ----------------------------------------------------------------- two configurations
+
+
+def paired_p_value(differences: np.ndarray) -> float:
+    """Two-sided p of Student's paired t-test; 1 if all differences are 0, NaN for n < 2."""
+    n = len(differences)
+    if n < 2:
+        return math.nan
+    mean, deviation = float(np.mean(differences)), float(np.std(differences, ddof=1))
+    if deviation == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * stdtr(n - 1, -abs(mean) / (deviation / math.sqrt(n))))
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """p-values `(m,)` adjusted so that the chance of any false claim among them stays below α.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
+    """
+    p = np.asarray(p_values, dtype=float)
+    adjusted = np.full(p.shape, math.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(factors * p[order]))
+    return adjusted
+
+
+def effect_size(differences: np.ndarray) -> float:
+    """Mean difference in units of its standard deviation over seeds.
+
+    Source: Cohen, Statistical power analysis, 1988 (there d_z).
+    """
+    if len(differences) < 2:
+        return math.nan
+    mean, deviation = float(np.mean(differences)), float(np.std(differences, ddof=1))
+    if deviation == 0:
+        return 0.0 if mean == 0 else math.copysign(math.inf, mean)
+    return mean / deviation
+
+
+def probability_of_improvement(better: np.ndarray, worse: np.ndarray) -> float:
+    """P(a run of `better` exceeds a run of `worse`), higher being better; ties count half.
+
+    Source: Agarwal et al. 2021, there from Mann & Whitney 1947.
+    """
+    if not len(better) or not len(worse):
+        return math.nan
+    difference = better[:, None] - worse[None, :]
+    return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
+
+
+def compare(trials: pd.DataFrame, metric: str = "return") -> pd.DataFrame:
+    """Hold every configuration against the best of its group, seed by seed.
+
+    Returns of different data sets, losses or transforms measure different things, so each such
+    group has a best of its own; the yardstick ranks all configurations in one group.
+
+    The best is chosen by looking at the data, which favours it by luck. So p-values are
+    corrected (Holm) for *all* pairs of a group, of which those with the best are a part: under
+    the null hypothesis that all are equal, any claim is made in at most 5 % of experiments.
+
+    Args:
+        trials: as `load_trials` returns them
+        metric: a column of `trials`
+
+    Returns:
+        One row per configuration with a finished trial, best first within its group. Columns:
+        `group`, `configuration_id`, the fields that vary, `mean`, `n_pairs` (seeds shared with
+        the best), `difference` (to the best, in the metric's units; negative is worse for a
+        return, positive is worse for a loss), `difference_low`, `difference_high` (95 %
+        t-interval), `p` and `p_holm`, `effect_size`, `p_improvement` (of the best over this
+        one), `verdict`: "best", "identical" (in every seed), "worse", "not distinguishable".
+    """
+    finished = trials[trials["state"] == "finished"].dropna(subset=[metric])
+    fields = varying_fields(trials)
+    rows = []
+    for group_name, group in _groups(finished, metric):
+        rows += _compare_group(group_name, group, metric, fields)
+    columns = ["group", "configuration_id", *fields, "mean", *_COMPARISON]
+    return pd.DataFrame(rows, columns=columns)
+
+
+_COMPARISON = (
+    "n_pairs", "difference", "difference_low", "difference_high", "p", "p_holm", "effect_size",
+    "p_improvement", "verdict",
+)  # fmt: skip
+
+
+def _groups(finished: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    fields = ["dataset"] if is_yardstick(metric) else list(SCALE_FIELDS)
+    for values, group in finished.groupby(fields, sort=False):
+        yield " ".join(map(str, values)), group
+
+
+def _compare_group(
+    name: str, group: pd.DataFrame, metric: str, fields: Sequence[str]
+) -> list[dict[str, object]]:
+    sign = -1.0 if lower_is_better(metric) else 1.0
+    table = sign * group.pivot(index="seed", columns="configuration_id", values=metric)
+    means = table.mean().sort_index().sort_values(ascending=False, kind="stable")
+    ids = list(means.index)
+    pairs = list(itertools.combinations(range(len(ids)), 2))
+    differences = [(table[ids[i]] - table[ids[j]]).dropna().to_numpy() for i, j in pairs]
+    p_values = np.array([paired_p_value(d) for d in differences])
+    corrected = holm(p_values)
+    first_rows = group.drop_duplicates("configuration_id").set_index("configuration_id")
+
+    best = ids[0]
+    rows: list[dict[str, object]] = []
+    for k, configuration_id in enumerate(ids):
+        row: dict[str, object] = {"group": name, "configuration_id": configuration_id}
+        row |= {field: first_rows.loc[configuration_id, field] for field in fields}
+        row["mean"] = sign * means[configuration_id]
+        if k:  # pairs of the best come first, in the order of the others
+            to_best = -sign * differences[k - 1]
+            row |= _comparison(to_best, p_values[k - 1], corrected[k - 1])
+            row["p_improvement"] = probability_of_improvement(
+                table[best].dropna().to_numpy(), table[configuration_id].dropna().to_numpy()
+            )
+        else:
+            row |= {"n_pairs": int(table[best].count()), "verdict": "best"}
+        rows.append(row)
+    return rows
+
+
+def _comparison(to_best: np.ndarray, p: float, p_holm: float) -> dict[str, object]:
+    low, high = t_interval(to_best)
+    if len(to_best) > 0 and not to_best.any():
+        verdict = "identical"
+    else:
+        verdict = "worse" if p_holm < SIGNIFICANCE else "not distinguishable"
+    return {
+        "n_pairs": len(to_best),
+        "difference": float(np.mean(to_best)) if len(to_best) else math.nan,
+        "difference_low": low,
+        "difference_high": high,
+        "p": p,
+        "p_holm": p_holm,
+        "effect_size": effect_size(to_best),
+        "verdict": verdict,
+    }
+
+
+# ------------------------------------------------------------------------------- axes
+
+
+def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """What changing one axis does, all else equal: a mean paired difference for every two values.
+
+    Differences are taken between trials that differ in this axis alone, averaged within each
+    seed over all other axes, and the seeds are the replicates of the interval. For a return,
+    the axes that change what it measures are left out.
+
+    Returns:
+        One row per axis and pair of its values. Columns: `axis`, `better`, `worse` (by the sign
+        of the mean), `difference` (`better` minus `worse`), `difference_low`, `difference_high`
+        (95 % t-interval over seeds), `n_pairs` (trials paired), `n_seeds`, `p`, `p_holm`
+        (corrected over all rows).
+    """
+    finished = trials[trials["state"] == "finished"].dropna(subset=[metric])
+    axes = varying_fields(trials)
+    rows = [
+        row
+        for axis in axes
+        if is_yardstick(metric) or axis not in SCALE_FIELDS
+        for row in _effects_of(axis, [a for a in axes if a != axis], finished, metric)
+    ]
+    frame = pd.DataFrame(rows, columns=[*_EFFECT[:-1]])
+    frame["p_holm"] = holm(frame["p"].to_numpy(dtype=float))
+    return frame
+
+
+_EFFECT = (
+    "axis", "better", "worse", "difference", "difference_low", "difference_high", "n_pairs",
+    "n_seeds", "p", "p_holm",
+)  # fmt: skip
+
+
+def _effects_of(
+    axis: str, others: list[str], finished: pd.DataFrame, metric: str
+) -> Iterator[dict[str, object]]:
+    table = finished.pivot_table(index=["seed", *others], columns=axis, values=metric)
+    lower = lower_is_better(metric)
+    for first, second in itertools.combinations(table.columns, 2):
+        paired = (table[first] - table[second]).dropna()
+        if paired.empty:
+            continue
+        first_is_better = (paired.mean() < 0) == lower
+        better, worse = (first, second) if first_is_better else (second, first)
+        differences = paired if first_is_better else -paired
+        per_seed = differences.groupby(level="seed").mean().to_numpy()
+        low, high = t_interval(per_seed)
+        yield {
+            "axis": axis,
+            "better": better,
+            "worse": worse,
+            "difference": float(per_seed.mean()),
+            "difference_low": low,
+            "difference_high": high,
+            "n_pairs": len(paired),
+            "n_seeds": len(per_seed),
+            "p": paired_p_value(per_seed),
+        }

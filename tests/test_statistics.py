@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.statistics import summarize, t_interval
+from experiments.statistics import (
+    compare,
+    holm,
+    interquartile_mean,
+    main_effects,
+    summarize,
+    t_interval,
+)
 
 
 def trials(*rows: tuple[str, int, str, float]) -> pd.DataFrame:
@@ -83,3 +90,161 @@ def test_the_interval_is_scipy_s(n: int) -> None:
     values = np.random.default_rng(n).normal(size=n)
     expected = stats.t.interval(0.95, n - 1, loc=values.mean(), scale=stats.sem(values))
     assert t_interval(values) == pytest.approx(expected)
+
+
+# ------------------------------------------------------------------ two configurations
+
+
+def grid(
+    rng: np.random.Generator, n_configurations: int, n_seeds: int, effect: float = 0.0
+) -> pd.DataFrame:
+    """Trials whose seeds share luck; every configuration but the first is worse by `effect`."""
+    from vae.configuration import Configuration
+
+    luck = rng.normal(size=n_seeds)
+    records = []
+    for k in range(n_configurations):
+        configuration = Configuration(latent_dim=k + 1)
+        for seed in range(n_seeds):
+            value = luck[seed] + rng.normal() - (effect if k else 0)
+            records.append(
+                {
+                    "configuration_id": configuration.id,
+                    "seed": seed,
+                    "state": "finished",
+                    **configuration.model_dump(),
+                    "return": value,
+                }
+            )
+    return pd.DataFrame(records)
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_the_interval_covers_the_mean_in_95_of_100_experiments(n: int) -> None:
+    rng = np.random.default_rng(n)
+    n_experiments = 20_000
+    values = rng.normal(loc=3, scale=2, size=(n_experiments, n))
+    covered = sum(low <= 3 <= high for low, high in map(t_interval, values))
+    assert covered / n_experiments == pytest.approx(0.95, abs=0.015)
+
+
+def test_under_the_null_any_false_claim_is_rare() -> None:
+    """12 equal configurations: the best of them is called better than any in at most 5 %."""
+    rng = np.random.default_rng(0)
+    n_experiments, n_false = 400, 0
+    for _ in range(n_experiments):
+        verdicts = compare(grid(rng, 12, 5))["verdict"]
+        n_false += (verdicts == "worse").any()
+    assert n_false / n_experiments <= 0.05 + 0.015
+
+
+def test_a_clear_difference_is_found() -> None:
+    comparison = compare(grid(np.random.default_rng(0), 4, 8, effect=20))
+    assert list(comparison["verdict"]) == ["best", "worse", "worse", "worse"]
+    assert (comparison["difference"][1:] < -15).all()
+    assert (comparison["difference_high"][1:] < 0).all()
+    assert (comparison["p_improvement"][1:] == 1).all()
+
+
+def test_too_few_seeds_make_no_claim() -> None:
+    for n_seeds in (1, 2):
+        verdicts = compare(grid(np.random.default_rng(0), 3, n_seeds, effect=3))["verdict"]
+        assert list(verdicts) == ["best", "not distinguishable", "not distinguishable"]
+
+
+def test_a_comparison_computed_by_hand() -> None:
+    frame = trials(
+        ("mlp1", 0, "finished", -30.0),
+        ("mlp1", 1, "finished", -32.0),
+        ("mlp1", 2, "finished", -31.0),
+        ("mlp3", 0, "finished", -31.0),
+        ("mlp3", 1, "finished", -34.0),
+        ("mlp3", 2, "finished", -34.0),
+    )
+    best, other = compare(frame).to_dict("records")
+    assert (best["encoder"], best["verdict"], best["mean"]) == ("mlp1", "best", -31)
+    differences = np.array([-1.0, -2.0, -3.0])
+    assert other["difference"] == -2
+    assert other["effect_size"] == -2
+    assert other["n_pairs"] == 3
+    expected = stats.ttest_1samp(differences, 0).pvalue
+    assert other["p"] == pytest.approx(expected)
+    assert other["p_holm"] == pytest.approx(expected), "one pair, nothing to correct"
+    half_width = 4.302652729911275 / math.sqrt(3)
+    assert other["difference_low"] == pytest.approx(-2 - half_width)
+    assert other["p_improvement"] == pytest.approx((3 + 2 + 2.5) / 9)
+
+
+def test_equal_numbers_are_called_identical() -> None:
+    frame = GOLDEN[GOLDEN["encoder"] == "mlp1"]
+    twin = frame.assign(encoder="conv", configuration_id="twin")
+    assert list(compare(pd.concat([frame, twin]))["verdict"]) == ["best", "identical"]
+
+
+def test_returns_are_ranked_within_groups_and_the_yardstick_across() -> None:
+    frame = pd.concat([GOLDEN, GOLDEN.assign(loss="bce", configuration_id="x" + GOLDEN["encoder"])])
+    frame = frame.assign(**{"test/nll": -frame["return"]})
+    assert list(compare(frame)["verdict"]).count("best") == 2
+    assert list(compare(frame, "test/nll")["verdict"]).count("best") == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_comparisons_know_neither_row_order_nor_seed_labels(seed: int) -> None:
+    frame = grid(np.random.default_rng(seed), 4, 5, effect=1)
+    expected = compare(frame)
+    shuffled = frame.sample(frac=1, random_state=seed)
+    pd.testing.assert_frame_equal(compare(shuffled), expected)
+    relabelled = frame.assign(seed=frame["seed"].map({0: 90, 1: 7, 2: 3435, 3: 2, 4: 11}))
+    pd.testing.assert_frame_equal(compare(relabelled), expected)
+    pd.testing.assert_frame_equal(summarize(relabelled), summarize(frame))
+
+
+def test_holm_by_hand() -> None:
+    p = np.array([0.01, 0.04, 0.03, math.nan])
+    assert holm(p)[:3] == pytest.approx([0.03, 0.06, 0.06])
+    assert math.isnan(holm(p)[3])
+    assert holm(np.array([0.9, 0.8])).max() == 1
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 8, 11])
+def test_the_interquartile_mean_is_scipy_s(n: int) -> None:
+    values = np.random.default_rng(n).normal(size=n)
+    assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25))
+
+
+def test_main_effects_recover_what_was_put_in() -> None:
+    from vae.configuration import Configuration
+
+    rng = np.random.default_rng(0)
+    rows = []
+    for encoder in ("mlp1", "mlp3"):
+        for latent_dim in (2, 8, 16):
+            for seed in range(6):
+                configuration = Configuration(encoder=encoder, latent_dim=latent_dim)
+                value = 5 * (encoder == "mlp3") - latent_dim + rng.normal() * 0.1
+                rows.append(
+                    {
+                        "configuration_id": configuration.id,
+                        "seed": seed,
+                        "state": "finished",
+                        **configuration.model_dump(),
+                        "return": value,
+                    }
+                )
+    effects = main_effects(pd.DataFrame(rows), "return")
+    assert len(effects) == 1 + 3
+    encoder = effects[effects["axis"] == "encoder"].iloc[0]
+    assert (encoder["better"], encoder["worse"]) == ("mlp3", "mlp1")
+    assert encoder["difference"] == pytest.approx(5, abs=0.2)
+    assert 4 < encoder["difference_low"] < encoder["difference"] < encoder["difference_high"] < 6
+    assert (encoder["n_pairs"], encoder["n_seeds"]) == (18, 6)
+    latent = effects[effects["axis"] == "latent_dim"]
+    assert list(zip(latent["better"], latent["worse"], strict=True)) == [(2, 8), (2, 16), (8, 16)]
+    assert list(latent["difference"].round()) == [6, 14, 8]
+
+
+def test_axes_that_change_the_scale_have_no_effect_on_the_return() -> None:
+    frame = pd.concat([GOLDEN, GOLDEN.assign(loss="bce", configuration_id="x" + GOLDEN["encoder"])])
+    frame = frame.assign(**{"test/nll": -frame["return"]})
+    assert "loss" not in set(main_effects(frame, "return")["axis"])
+    assert "loss" in set(main_effects(frame, "test/nll")["axis"])
