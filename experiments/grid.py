@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.configuration_runs import ConfigurationRuns
 from experiments.planning import Plan, PlannedTrial
 from experiments.provenance import Provenance, provenance
 from experiments.specification import Experiment
@@ -44,30 +45,9 @@ class Grid:
         }
         self.left = Counter(planned.trial.configuration.id for planned in plan.todo)
         """How many trials of each configuration_id have not been told yet."""
-        self._failed = {id for id, states in plan.states.items() if states["failed"]}
         self._open: dict[str, Work] = {}
-        self._configuration_runs = self._open_configuration_runs()
+        self._configuration_runs = ConfigurationRuns(experiment, plan, tracker)
         self.results: Counter[str] = Counter()
-
-    def _open_configuration_runs(self) -> dict[str, str]:
-        """The run of each configuration_id; all of them from the start, so that what is missing
-        can be seen however early the sweep ends.
-        """
-        tracked = {r.tags["configuration_id"]: r for r in self._tracker.records("configuration")}
-        runs = {}
-        for configuration in self._experiment.configurations:
-            record = tracked.get(configuration.id)
-            seeds = set(self._experiment.seeds)
-            if record is None:
-                label = self._experiment.label(configuration)
-                run_id = self._tracker.create_configuration_run(configuration, label, seeds)
-            else:
-                run_id = record.run_id
-                self._tracker.ask_for_seeds(record, seeds)
-                if self.left[configuration.id] and record.status != "RUNNING":
-                    self._tracker.set_status(run_id, "RUNNING")
-            runs[configuration.id] = run_id
-        return runs
 
     def ask(self) -> Work | None:
         planned = next(self._todo, None)
@@ -94,7 +74,7 @@ class Grid:
         configuration = trial.configuration
         if record is None:
             label = self._experiment.label(configuration)
-            parent = self._configuration_runs[configuration.id]
+            parent = self._configuration_runs.run_id(configuration.id)
             run_id = self._tracker.create_trial_run(trial, label, parent, self._code)
         else:
             run_id = record.run_id
@@ -110,18 +90,13 @@ class Grid:
         if result.state == "lost":
             TrialLog(self._tracker.uri, work.run_id).fail(result.error, "")
         configuration_id = work.trial.configuration.id
-        if result.state != "finished":
-            self._failed.add(configuration_id)
         self.left[configuration_id] -= 1
-        if not self.left[configuration_id]:
-            status = "FAILED" if configuration_id in self._failed else "FINISHED"
-            self._tracker.set_status(self._configuration_runs[configuration_id], status)
+        metrics = result.metrics if result.state == "finished" else None
+        self._configuration_runs.add(configuration_id, work.trial.seed, work.run_id, metrics)
 
     def interrupt(self) -> None:
         """Mark what was running as stopped; the next sweep goes on from there."""
         with at_most(seconds=3):  # whoever pressed Ctrl-C is waiting
             for work in self._open.values():
                 self._tracker.set_status(work.run_id, "KILLED")
-            for configuration_id, n_left in self.left.items():
-                if n_left:
-                    self._tracker.set_status(self._configuration_runs[configuration_id], "KILLED")
+            self._configuration_runs.interrupt()

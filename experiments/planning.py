@@ -39,8 +39,11 @@ class Plan:
     @cached_property
     def todo(self) -> tuple[PlannedTrial, ...]:
         """What is to be run."""
-        wanted = {"missing", "resumable", *(["failed"] if self.retry_failed else [])}
-        return tuple(planned for planned in self.trials if planned.state in wanted)
+        return tuple(p for p in self.trials if p.state in self.runnable_states)
+
+    @property
+    def runnable_states(self) -> tuple[str, ...]:
+        return ("missing", "resumable", "failed") if self.retry_failed else ("missing", "resumable")
 
     @cached_property
     def states(self) -> dict[str, Counter[str]]:

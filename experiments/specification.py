@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +36,13 @@ class Experiment:
         for seed in self.seeds:
             for configuration in self.configurations:
                 yield Trial(configuration=configuration, seed=seed)
+
+    def configuration(self, configuration_id: str) -> Configuration:
+        return self._by_id[configuration_id]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Configuration]:
+        return {configuration.id: configuration for configuration in self.configurations}
 
     def label(self, configuration: Configuration) -> str:
         """What a table calls a configuration: encoder, loss, transform, and what else varies."""

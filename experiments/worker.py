@@ -131,7 +131,8 @@ def _log_images(log: TrialLog, training: Training, splits: Splits) -> None:
     configuration, epoch = training.trial.configuration, training.epoch
     every = configuration.image_every
     if every and (epoch % every == 0 or epoch == configuration.epochs):
-        log.log_image("samples", samples(training.model, configuration.images), epoch)
+        _, n_columns = configuration.samples_layout
+        log.log_image("samples", samples(training.model, configuration.images, n_columns), epoch)
         log.log_image("reconstructions", reconstructions(training.model, splits.test), epoch)
 
 

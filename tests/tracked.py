@@ -32,11 +32,13 @@ def runs(database: Path, kind: str | None = None) -> list[TrackedRun]:
         }
         for table in ("tags", "params"):
             for run_id, key, value in db.execute(f"SELECT run_uuid, key, value FROM {table}"):  # noqa: S608
-                getattr(found[run_id], table)[key] = value
+                if run_id in found:
+                    getattr(found[run_id], table)[key] = value
         for run_id, key, step, value, is_nan in db.execute(
             "SELECT run_uuid, key, step, value, is_nan FROM metrics ORDER BY step"
         ):
-            found[run_id].metrics[key].append((step, float("nan") if is_nan else value))
+            if run_id in found:
+                found[run_id].metrics[key].append((step, float("nan") if is_nan else value))
     return [run for run in found.values() if kind in (None, run.tags.get("kind"))]
 
 

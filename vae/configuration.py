@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 from typing import Annotated, Any
 
 from pydantic import (
@@ -105,6 +106,12 @@ class Configuration(BaseModel):
         return self
 
     @property
+    def samples_layout(self) -> tuple[int, int]:
+        """Rows and columns of a picture of samples: a square, or nearly."""
+        n_columns = math.ceil(math.sqrt(self.images))
+        return math.ceil(self.images / n_columns), n_columns
+
+    @functools.cached_property
     def id(self) -> str:
         """Sixteen hexadecimal digits, the same for equal configurations on every machine."""
         return _identity({"configuration": self.model_dump()})
@@ -118,7 +125,7 @@ class Trial(BaseModel):
     configuration: Configuration
     seed: NonNegativeInt
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """Sixteen hexadecimal digits, the same for equal trials on every machine."""
         return _identity(self.model_dump())

@@ -17,12 +17,12 @@ _SAMPLES_SEED = 0
 
 
 @torch.inference_mode()
-def samples(model: VAE, n_images: int) -> np.ndarray:
+def samples(model: VAE, n_images: int, n_columns: int) -> np.ndarray:
     """Decoded z ~ N(0, I), the same z for every model with that many latent dimensions."""
     device = next(model.parameters()).device
     z = torch.randn(n_images, model.latent_dim, generator=generator(_SAMPLES_SEED, "samples"))
     model.eval()
-    return grid(model.decode(z.to(device)), n_columns=math.ceil(math.sqrt(n_images)))
+    return grid(model.decode(z.to(device)), n_columns)
 
 
 @torch.inference_mode()

@@ -17,6 +17,7 @@ from experiments.tracking.addresses import sqlite_path
 # Retrying is done here, with a limit in seconds; MLflow's own would add minutes to every call.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException

@@ -5,16 +5,20 @@ from __future__ import annotations
 import gc
 import getpass
 import json
+import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, ViewType
 
 from experiments.provenance import Provenance
 from experiments.tracking.addresses import safe_name, sqlite_path, use_write_ahead_log
 from experiments.tracking.client import connect, patiently
+from experiments.tracking.pictures import is_picture, step_of
 from experiments.tracking.records import RunRecord, seeds_asked_for
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
@@ -173,10 +177,47 @@ class Tracker:
         else:
             patiently(self._mlflow.set_terminated, run_id, status)
 
-    def curves(self, run_id: str, key: str) -> list[tuple[int, float]]:
+    def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
         """(step, value) of every point of a metric, in order."""
         history = patiently(self._mlflow.get_metric_history, run_id, key)
-        return sorted((m.step, m.value) for m in history)
+        return sorted((metric.step, metric.value) for metric in history)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        now = int(time.time() * 1000)
+        batch = [Metric(key, value, now, step) for key, value in metrics.items()]
+        patiently(self._mlflow.log_batch, run_id, metrics=batch)
+
+    def log_picture(self, run_id: str, key: str, picture: np.ndarray) -> None:
+        """Args: picture: `uint8`, `(height, width)` or `(height, width, 3)`"""
+        patiently(self._mlflow.log_image, run_id, picture, key=key, step=0, synchronous=True)
+
+    def last_picture(self, run_id: str, key: str) -> np.ndarray | None:
+        """The picture of the last step that was logged under `key`, or None."""
+        files = patiently(self._mlflow.list_artifacts, run_id, "images")
+        paths = {step_of(f.path): f.path for f in files if is_picture(f.path, key)}
+        if not paths:
+            return None
+        from PIL import Image
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = paths[max(paths)]
+            local = patiently(self._mlflow.download_artifacts, run_id, path, folder)
+            with Image.open(local) as picture:
+                return np.asarray(picture)
+
+    def move_children(self, run_id: str, new_parent: str) -> None:
+        """Nest the trial runs below `run_id` under another configuration run."""
+        children = patiently(
+            self._mlflow.search_runs,
+            [self.experiment_id],
+            f"tags.mlflow.parentRunId = '{run_id}'",
+            max_results=5000,
+        )
+        for child in children:
+            patiently(self._mlflow.set_tag, child.info.run_id, "mlflow.parentRunId", new_parent)
+
+    def delete(self, run_id: str) -> None:
+        patiently(self._mlflow.delete_run, run_id)
 
 
 @contextmanager

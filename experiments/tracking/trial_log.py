@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
 from experiments.tracking.client import connect, patiently
+from experiments.tracking.pictures import picture_id
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,9 +39,7 @@ class TrialLog:
         self._epochs = {metric.step for metric in history}
         files = patiently(self._mlflow.list_artifacts, self.run_id, "images")
         # MLflow writes a picture's thumbnail last.
-        self._images = {
-            _picture(Path(file.path).name) for file in files if file.path.endswith(".webp")
-        }
+        self._images = {picture_id(file.path) for file in files if file.path.endswith(".webp")}
         self._finals = set(patiently(self._mlflow.get_run, self.run_id).data.metrics)
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
@@ -75,8 +73,3 @@ class TrialLog:
             patiently(self._mlflow.log_text, self.run_id, details, "error.txt")
         patiently(self._mlflow.log_batch, self.run_id, tags=[RunTag("error", reason[:1000])])
         patiently(self._mlflow.set_terminated, self.run_id, "FAILED")
-
-
-def _picture(file_name: str) -> str:
-    """`samples+step+3` of `samples+step+3+timestamp+…+compressed.webp`."""
-    return file_name.partition("+timestamp+")[0]
