@@ -14,20 +14,25 @@ def main() -> int:
     arguments = _parser().parse_args()
     name = _experiment_name(arguments.experiment)
 
-    from experiments.frames import FINAL_METRICS, load_trials
-    from experiments.report import as_text, print_summary
-    from experiments.statistics import summarize
+    from experiments.frames import FINAL_METRICS, load_curves, load_trials, open_tracker
+    from experiments.reporting.answer import answer
+    from experiments.reporting.files import as_text
+    from experiments.reporting.terminal import print_answer
 
     if arguments.metric not in FINAL_METRICS:
         raise BadInput(f"--metric {arguments.metric}: should be one of {', '.join(FINAL_METRICS)}")
     trials = load_trials(name, arguments.tracking_uri)
-    summary = summarize(trials, [arguments.metric])
-    if arguments.format == "table":
-        print_summary(summary, trials, arguments.metric, name)
-    else:
-        print(as_text(summary, arguments.format), end="")
-    if arguments.out is not None:
-        _write(arguments.out, {"trials.csv": trials, "summary.csv": summary})
+    found = answer(name, trials, arguments.metric)
+    if arguments.format != "table":
+        print(as_text(found.summary, arguments.format), end="")
+    if arguments.format == "table" or arguments.out is not None:
+        curves = load_curves(name, arguments.tracking_uri)
+        if arguments.format == "table":
+            print_answer(found, curves)
+        if arguments.out is not None:
+            from experiments.reporting.folder import write_report  # matplotlib takes its time
+
+            write_report(arguments.out, found, curves, open_tracker(name, arguments.tracking_uri))
     return 0
 
 
@@ -42,19 +47,13 @@ def _experiment_name(experiment: str) -> str:
     return str(read_yaml(path).get("name"))
 
 
-def _write(folder: Path, frames: dict) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for file_name, frame in frames.items():
-        frame.to_csv(folder / file_name, index=False)
-
-
 def _parser() -> Parser:
     parser = Parser(prog="analyze.py", description=__doc__)
     add = parser.add_argument
     add("experiment", help="a YAML file, the name of one, or the name of an MLflow experiment")
     add("--tracking-uri", default=default_uri(), metavar="URI", help="default: %(default)s")
     add("--metric", default="return", help="what to compare (default: %(default)s)")
-    add("--out", type=Path, metavar="DIR", help="also write trials.csv and summary.csv there")
+    add("--out", type=Path, metavar="DIR", help="also write report.html, CSV, Markdown, LaTeX")
     add("--format", choices=("table", "csv", "markdown", "latex", "json"), default="table")
     return parser
 

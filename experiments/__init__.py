@@ -1,6 +1,6 @@
 """Sweeps: from a question in YAML to an answer with error bars.
 
-For notebooks: `load_trials` and `summarize`.
+For notebooks: `load_trials`, `load_curves`, `summarize`, `compare`, `main_effects`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from experiments.frames import load_curves as load_curves
     from experiments.frames import load_trials as load_trials
+    from experiments.statistics import compare as compare
+    from experiments.statistics import main_effects as main_effects
     from experiments.statistics import summarize as summarize
 
 _PUBLIC = {
+    "compare": "experiments.statistics",
+    "load_curves": "experiments.frames",
     "load_trials": "experiments.frames",
+    "main_effects": "experiments.statistics",
     "summarize": "experiments.statistics",
 }
 
-__all__ = ["load_trials", "summarize"]
+__all__ = ["compare", "load_curves", "load_trials", "main_effects", "summarize"]
 
 
 def __getattr__(name: str) -> Any:

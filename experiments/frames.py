@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -38,7 +39,7 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
     Raises:
         BadInput: when there is no such experiment, or nothing tracks at `tracking_uri`.
     """
-    tracker = _tracker(experiment, tracking_uri)
+    tracker = open_tracker(experiment, tracking_uri)
     configurations = _configurations(tracker.records("configuration"))
     tracked = by_trial(tracker.records("trial"))
     rows = [
@@ -49,7 +50,45 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
     return _typed(pd.DataFrame(rows, columns=_columns(rows)))
 
 
-def _tracker(experiment: str, tracking_uri: str | None) -> Tracker:
+def load_curves(
+    experiment: str,
+    tracking_uri: str | None = None,
+    metrics: Sequence[str] = ("val/return",),
+) -> pd.DataFrame:
+    """The per-epoch metrics of every trial that has a run.
+
+    Args:
+        metrics: MLflow's names, in nats per image, such as `train/loss` or `val/kl`
+
+    Returns:
+        One row per trial and epoch. Columns: `configuration_id`, `trial_id`, `seed`, `state`,
+        `epoch` (from 1), and one for each metric (NaN where an epoch lacks it).
+
+    Raises:
+        BadInput: as `load_trials`.
+    """
+    tracker = open_tracker(experiment, tracking_uri)
+    frames = []
+    for record in by_trial(tracker.records("trial")).values():
+        curves = {metric: dict(tracker.curve(record.run_id, metric)) for metric in metrics}
+        frame = pd.DataFrame(curves).rename_axis("epoch").reset_index()
+        trial = Trial.model_validate_json(record.tags["trial"])
+        frame.insert(0, "configuration_id", trial.configuration.id)
+        frame.insert(1, "trial_id", trial.id)
+        frame.insert(2, "seed", trial.seed)
+        frame.insert(3, "state", record.state)
+        frames.append(frame)
+    columns = ["configuration_id", "trial_id", "seed", "state", "epoch", *metrics]
+    filled = [frame for frame in frames if not frame.empty]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
+
+
+def open_tracker(experiment: str, tracking_uri: str | None) -> Tracker:
+    """The MLflow experiment of that name.
+
+    Raises:
+        BadInput: when there is none, or nothing tracks at `tracking_uri`.
+    """
     uri = tracking_uri or default_uri()
     check_reachable(uri)
     tracker = Tracker.find(uri, experiment)

@@ -1,8 +1,13 @@
-"""Which code made the numbers: the git commit, and what was changed since."""
+"""What made the numbers: the git commit and what was changed since, the command, the versions."""
 
 from __future__ import annotations
 
+import importlib.metadata
+import platform
+import shlex
 import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +16,37 @@ _CODE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Provenance:
-    """Attributes: commit: empty where the code is in no git checkout; diff: against the commit"""
+    """What is logged with every trial.
+
+    Attributes:
+        commit: empty where the code is in no git checkout
+        diff: against the commit
+        command: as it was typed, with `python` in front
+        versions: of Python and of the packages that numbers depend on
+    """
 
     commit: str
     diff: str
+    command: str
+    versions: Mapping[str, str]
 
 
 def provenance() -> Provenance:
     """Of this checkout; costs two processes, so it is asked for once a sweep."""
     commit = _git("rev-parse", "HEAD").strip()
-    return Provenance(commit, _git("diff", "HEAD") if commit else "")
+    return Provenance(
+        commit=commit,
+        diff=_git("diff", "HEAD") if commit else "",
+        command=shlex.join(["python", *sys.argv]),
+        versions=versions(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Read from the packages' metadata: importing them would take seconds."""
+    packages = ("torch", "torchvision", "numpy", "mlflow", "optuna", "pandas")
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {"python": platform.python_version(), **found}
 
 
 def _git(*arguments: str) -> str:

@@ -27,7 +27,7 @@ def some_work(workspace: Workspace, configuration: Configuration = SMALL) -> Wor
     tracker = Tracker.create(workspace.tracking_uri, "tiny")
     trial = Trial(configuration=configuration, seed=0)
     parent = tracker.create_configuration_run(configuration, "small", [0])
-    run_id = tracker.create_trial_run(trial, "small", parent, Provenance("", ""))
+    run_id = tracker.create_trial_run(trial, "small", parent, Provenance("", "", "", {}))
     return Work(
         trial=trial,
         label="small s0",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from mlflow import MlflowClient
@@ -120,6 +121,8 @@ class Tracker:
             "configuration_id": trial.configuration.id,
             "trial": trial.model_dump_json(),
             "mlflow.parentRunId": parent_run_id,
+            "command": code.command,
+            "versions": json.dumps(code.versions),
         }
         if code.commit:
             tags["mlflow.source.git.commit"] = code.commit
@@ -215,6 +218,18 @@ class Tracker:
         )
         for child in children:
             patiently(self._mlflow.set_tag, child.info.run_id, "mlflow.parentRunId", new_parent)
+
+    def log_report(self, folder: Path) -> None:
+        """Put the files of a report into the experiment's one run of kind `report`."""
+        existing = self.records("report")
+        run_id = existing[-1].run_id if existing else self._create_run("report", {"kind": "report"})
+        patiently(self._mlflow.log_artifacts, run_id, str(folder))
+        self.set_status(run_id, "FINISHED")
+
+    def link(self, run_id: str) -> str:
+        """Where a run can be looked at: on the tracking server, or in the UI of `make ui`."""
+        server = self.uri if self.uri.startswith("http") else "http://127.0.0.1:5000"
+        return f"{server.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}"
 
     def delete(self, run_id: str) -> None:
         patiently(self._mlflow.delete_run, run_id)

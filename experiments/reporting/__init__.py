@@ -1,0 +1,1 @@
+"""Frames → sentences, tables, pictures, one HTML file."""

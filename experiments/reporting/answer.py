@@ -1,0 +1,188 @@
+"""What an experiment answers: every frame that a report shows, and the sentences on top."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from experiments.frames import varying_fields
+from experiments.statistics import (
+    compare,
+    is_yardstick,
+    lower_is_better,
+    main_effects,
+    summarize,
+)
+
+YARDSTICK = "test/nll"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An experiment, analysed.
+
+    Attributes:
+        metric: what was asked to be compared
+        summary, comparison, effects: of that metric
+        yardstick, yardstick_effects: the same comparison by `test/nll`, across all groups
+    """
+
+    name: str
+    metric: str
+    trials: pd.DataFrame
+    summary: pd.DataFrame
+    comparison: pd.DataFrame
+    effects: pd.DataFrame
+    yardstick: pd.DataFrame
+    yardstick_effects: pd.DataFrame
+
+    @property
+    def fields(self) -> list[str]:
+        return varying_fields(self.trials) or ["encoder", "loss", "transform"]
+
+    def label(self, row: pd.Series) -> str:
+        """A configuration in words: the values of what varies, names bare, numbers with a name."""
+        return describe_fields(row, self.fields)
+
+
+def answer(name: str, trials: pd.DataFrame, metric: str = "return") -> Answer:
+    """Analyse `trials`, as `load_trials` returns them."""
+    metrics = [metric] + [m for m in ("return", YARDSTICK, "test/return") if m != metric]
+    return Answer(
+        name=name,
+        metric=metric,
+        trials=trials,
+        summary=summarize(trials, metrics),
+        comparison=compare(trials, metric),
+        effects=main_effects(trials, metric),
+        yardstick=compare(trials, YARDSTICK),
+        yardstick_effects=main_effects(trials, YARDSTICK),
+    )
+
+
+def describe_fields(row: pd.Series, fields: Sequence[str]) -> str:
+    words = []
+    for name in fields:
+        value = row[name]
+        words.append(value if isinstance(value, str) else f"{name}={value:g}")
+    return " ".join(words)
+
+
+# -------------------------------------------------------------------------- sentences
+
+
+def sentences(found: Answer) -> list[str]:
+    """The answer in words, most important first; claims only what the seeds can carry."""
+    if found.yardstick.empty:
+        return ["No trial has finished yet: nothing can be said."]
+    told = [_winner(found, found.yardstick, YARDSTICK)]
+    told += [_effect(row, YARDSTICK) for _, row in found.yardstick_effects.iterrows()]
+    if not is_yardstick(found.metric):
+        told += [
+            _winner(found, group, found.metric)
+            for _, group in found.comparison.groupby("group", sort=False)
+            if len(group) > 1
+        ]
+    return told
+
+
+def _winner(found: Answer, comparison: pd.DataFrame, metric: str) -> str:
+    best = comparison.iloc[0]
+    scope = "" if is_yardstick(metric) else f" among {best['group']}"
+    value = _mean_of(found, best["configuration_id"], metric)
+    others = comparison.iloc[1:]
+    lead = f"By {metric}{scope}, {found.label(best)} has the best mean: {value}."
+    if others.empty:
+        return lead
+    parts = []
+    worse = others[others["verdict"] == "worse"]
+    if len(worse):
+        nearest = worse.iloc[0]
+        count = "the other" if len(worse) == len(others) == 1 else f"{len(worse)} of the others"
+        parts.append(
+            f"It is better than {count}, the nearest being {found.label(nearest)} "
+            f"({_difference(nearest, metric)}, Holm-corrected p = {_p(nearest['p_holm'])})."
+        )
+    for verdict, words in (
+        ("not distinguishable", "Not distinguishable from it"),
+        ("identical", "Identical to it in every seed"),
+    ):
+        same = others[others["verdict"] == verdict]
+        if len(same):
+            parts.append(f"{words}: {_listed([found.label(row) for _, row in same.iterrows()])}.")
+    if len(worse) == 0 and (others["verdict"] == "not distinguishable").any():
+        parts.append("No winner can be named with these seeds.")
+    return " ".join([lead, *parts])
+
+
+def _mean_of(found: Answer, configuration_id: str, metric: str) -> str:
+    rows = found.summary[found.summary["configuration_id"] == configuration_id]
+    row = rows.iloc[0]
+    return f"{mean_and_interval(row, metric)} over {row['n_finished']} seeds"
+
+
+def mean_and_interval(row: pd.Series, metric: str) -> str:
+    """`-33.04 ± 0.31`: the mean and half the 95 % interval."""
+    mean = row[f"{metric}.mean"]
+    if math.isnan(mean):
+        return "–"
+    half = (row[f"{metric}.ci95_high"] - row[f"{metric}.ci95_low"]) / 2
+    return f"{mean:.2f}" if math.isnan(half) else f"{mean:.2f} ± {half:.2f}"
+
+
+def _difference(row: pd.Series, metric: str) -> str:
+    word = "higher" if (row["difference"] > 0) == lower_is_better(metric) else "lower"
+    word = {"higher": "more", "lower": "less"}[word] if lower_is_better(metric) else "less"
+    size = abs(row["difference"])
+    low, high = sorted(abs(row[c]) for c in ("difference_low", "difference_high"))
+    return f"{size:.2f} {word}, 95 % interval {low:.2f} to {high:.2f}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.1g}" if value < 0.001 else f"{value:.3f}"
+
+
+def _listed(labels: list[str], at_most: int = 4) -> str:
+    if len(labels) > at_most:
+        return ", ".join(labels[:at_most]) + f" and {len(labels) - at_most} more"
+    return ", ".join(labels)
+
+
+def _effect(row: pd.Series, metric: str) -> str:
+    axis, better, worse = row["axis"], row["better"], row["worse"]
+    if row["difference"] == 0 and row["p"] == 1:
+        why = (
+            " (the images are gray already)"
+            if axis == "transform" and {better, worse} == {"none", "grayscale"}
+            else ""
+        )
+        return f"{axis}: {better} and {worse} are identical in every trial{why}."
+    if math.isnan(row["difference_low"]):
+        return f"{axis}: one seed says nothing about {better} against {worse}."
+    size = (
+        f"by {abs(row['difference']):.2f} in {metric}, all else equal (95 % interval "
+        f"{_signed_interval(row)}; {row['n_pairs']} pairs, {row['n_seeds']} seeds)"
+    )
+    if row["p_holm"] < 0.05:
+        return f"{axis}: {better} is better than {worse} {size}."
+    return f"{axis}: {better} and {worse} are not distinguishable; {better} is ahead {size}."
+
+
+def _signed_interval(row: pd.Series) -> str:
+    """The interval of how much better: below zero it would be worse."""
+    bounds = [row["difference_low"], row["difference_high"]]
+    if row["difference"] < 0:  # a loss: less is better
+        bounds = [-bounds[1], -bounds[0]]
+    return f"{bounds[0]:.2f} to {bounds[1]:.2f}"
+
+
+def holes(trials: pd.DataFrame, fields: Sequence[str]) -> list[str]:
+    """One line per trial that did not finish, and why."""
+    lines = []
+    for _, trial in trials[trials["state"] != "finished"].iterrows():
+        reason = f": {trial['error']}" if trial["error"] else ""
+        lines.append(f"{trial['state']}: {describe_fields(trial, fields)} s{trial['seed']}{reason}")
+    return lines

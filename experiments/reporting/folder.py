@@ -1,0 +1,74 @@
+"""`analyze.py --out`: everything an experiment answers, as files in one folder."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments.provenance import provenance
+from experiments.reporting.answer import Answer
+from experiments.reporting.files import as_text
+from experiments.reporting.html import render
+from experiments.tracking.tracker import Tracker
+from vae.errors import BadInput
+
+_SUMMARY_FILES = {"summary.csv": "csv", "summary.md": "markdown", "summary.tex": "latex"}
+
+
+def write_report(folder: Path, found: Answer, curves: pd.DataFrame, tracker: Tracker) -> None:
+    """Write `trials.csv`, `summary.csv`, `.md`, `.tex` and `report.html`, and track them all.
+
+    Raises:
+        BadInput: when the folder cannot be written.
+    """
+    run_ids = [run_id for run_id in found.trials["run_id"] if run_id]
+    html = render(
+        found,
+        curves,
+        sheets=dict(_sheets(tracker)),
+        links={run_id: tracker.link(run_id) for run_id in run_ids},
+        facts=list(_facts(found, tracker)),
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "trials.csv").write_text(as_text(found.trials, "csv"), encoding="utf-8")
+        for name, form in _SUMMARY_FILES.items():
+            (folder / name).write_text(as_text(found.summary, form), encoding="utf-8")
+        (folder / "report.html").write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--out {folder}: {error.strerror}") from error
+    tracker.log_report(folder)
+
+
+def _sheets(tracker: Tracker) -> Iterator[tuple[str, np.ndarray]]:
+    for record in tracker.records("configuration"):
+        picture = tracker.last_picture(record.run_id, "samples")
+        if picture is not None:
+            yield record.tags["configuration_id"], picture
+
+
+def _facts(found: Answer, tracker: Tracker) -> Iterator[tuple[str, str]]:
+    tags = [record.tags for record in tracker.records("trial")]
+    for name, tag in (
+        ("sweep", "command"),
+        ("code of the sweep (git commit)", "mlflow.source.git.commit"),
+        ("uncommitted changes", "git.dirty"),
+        ("versions of the sweep", "versions"),
+    ):
+        for value in dict.fromkeys(t[tag] for t in tags if tag in t):
+            yield name, value
+    here = provenance()
+    yield "report", shlex.join(["python", *sys.argv])
+    yield "code of the report (git commit)", here.commit or "not in a git checkout"
+    yield "tracked at", tracker.uri
+    varied = ", ".join(found.fields)
+    fixed = found.trials.iloc[0] if len(found.trials) else pd.Series(dtype=object)
+    yield "fields that vary", varied
+    for field in ("dataset", "epochs", "batch_size", "lr", "nll_samples", "nll_images"):
+        if field in fixed and field not in found.fields:
+            yield field, f"{fixed[field]}"

@@ -1,0 +1,194 @@
+"""An answer as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from experiments.reporting import plots
+from experiments.reporting.answer import YARDSTICK, Answer, holes, mean_and_interval, sentences
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Attributes: value: what sorting goes by, empty if there is none"""
+
+    text: str
+    value: str
+    numeric: bool = False
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    cells: list[Cell]
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: list[Column]
+    rows: list[Row]
+
+
+def render(
+    found: Answer,
+    curves: pd.DataFrame,
+    sheets: Mapping[str, np.ndarray],
+    links: Mapping[str, str],
+    facts: Iterable[tuple[str, str]],
+) -> str:
+    """The report.
+
+    Args:
+        curves: as `load_curves` returns them
+        sheets: the contact sheet of each configuration_id that has one
+        links: where a run_id can be looked at
+        facts: (name, value) of what the report was made with
+    """
+    environment = Environment(
+        loader=PackageLoader("experiments.reporting"), autoescape=True, undefined=StrictUndefined
+    )
+    some = not found.yardstick.empty
+    trials = found.trials
+    return environment.get_template("report.html").render(
+        found=found,
+        n_finished=int((trials["state"] == "finished").sum()),
+        n_expected=len(trials),
+        n_configurations=trials["configuration_id"].nunique(),
+        made=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        sentences=sentences(found),
+        yardstick_table=_comparison_table(found, found.yardstick, YARDSTICK),
+        metric_table=_comparison_table(found, found.comparison, found.metric),
+        values_picture=plots.values_by_configuration(found) if some else None,
+        effects_picture=plots.main_effect_intervals(found) if some else None,
+        heat_maps=list(plots.heat_maps(found)) if some else [],
+        curves=plots.learning_curves(found, curves) if not curves.empty else [],
+        sheets=_sheets(found, sheets),
+        holes=holes(trials, found.fields),
+        trials_table=_trials_table(found, links),
+        facts=list(facts),
+    )
+
+
+def _number(value: float, digits: int = 2, signed: bool = False) -> Cell:
+    if pd.isna(value):
+        return Cell("–", "", numeric=True)
+    if math.isinf(value):
+        return Cell("∞" if value > 0 else "−∞", str(value), numeric=True)
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return Cell(text.replace("-", "−"), repr(float(value)), numeric=True)
+
+
+def _p_value(value: float) -> Cell:
+    if pd.isna(value):
+        return Cell("–", "", numeric=True)
+    return Cell("< 0.001" if value < 0.001 else f"{value:.3f}", repr(float(value)), numeric=True)
+
+
+def _field(value: object) -> Cell:
+    if isinstance(value, str):
+        return Cell(value, value)
+    return Cell(f"{value:g}", str(value), numeric=True)
+
+
+_TOP = ("best", "identical", "not distinguishable")
+
+
+def _comparison_table(found: Answer, comparison: pd.DataFrame, metric: str) -> Table:
+    names = [*found.fields, "n", metric, "sd", "IQM", "min", "max"]
+    names += ["vs best", "95 % interval", "p (Holm)", "effect size", "P(best is better)", "verdict"]
+    text_columns = {*found.fields, "verdict"}
+    columns = [Column(name, numeric=name not in text_columns) for name in names]
+    rows = [
+        Row(_comparison_cells(found, row, metric), "top" if row["verdict"] in _TOP else "")
+        for _, row in comparison.iterrows()
+    ]
+    compared = set(comparison["configuration_id"])
+    rows += [
+        Row(
+            [
+                *(_field(row[f]) for f in found.fields),
+                Cell(f"0/{row['n_expected']}", "0", numeric=True),
+                *(Cell("–", "", numeric=True) for _ in range(len(names) - len(found.fields) - 2)),
+                Cell("no result", "no result"),
+            ],
+            "hole",
+        )
+        for _, row in found.summary.iterrows()
+        if row["configuration_id"] not in compared
+    ]
+    return Table(columns, rows)
+
+
+def _comparison_cells(found: Answer, row: pd.Series, metric: str) -> list[Cell]:
+    summary = found.summary.set_index("configuration_id").loc[row["configuration_id"]]
+    count = f"{summary['n_finished']}/{summary['n_expected']}"
+    low, high = row["difference_low"], row["difference_high"]
+    interval = "–" if pd.isna(low) else f"{low:+.2f} to {high:+.2f}".replace("-", "−")
+    return [
+        *(_field(row[f]) for f in found.fields),
+        Cell(count, str(summary["n_finished"]), numeric=True),
+        Cell(mean_and_interval(summary, metric).replace("-", "−"), repr(row["mean"]), numeric=True),
+        *(_number(summary[f"{metric}.{s}"]) for s in ("std", "iqm", "min", "max")),
+        _number(row["difference"], signed=True),
+        Cell(interval, "" if pd.isna(low) else repr(float(low)), numeric=True),
+        _p_value(row["p_holm"]),
+        _number(row["effect_size"], signed=True),
+        _number(row["p_improvement"]),
+        Cell(row["verdict"], row["verdict"]),
+    ]
+
+
+def _trials_table(found: Answer, links: Mapping[str, str]) -> Table:
+    metrics = ("return", "test/return", YARDSTICK, "best_epoch")
+    columns = [
+        *(Column(f) for f in found.fields),
+        Column("seed", numeric=True),
+        Column("state"),
+        *(Column(m, numeric=True) for m in metrics),
+        Column("run"),
+        Column("error"),
+    ]
+    rows = []
+    for _, trial in found.trials.iterrows():
+        run_id = trial["run_id"]
+        cells = [
+            *(_field(trial[f]) for f in found.fields),
+            Cell(str(trial["seed"]), str(trial["seed"]), numeric=True),
+            Cell(trial["state"], trial["state"]),
+            *(_number(trial[m], digits=0 if m == "best_epoch" else 2) for m in metrics),
+            Cell(run_id[:8] or "–", run_id, link=links.get(run_id, "")),
+            Cell(trial["error"], trial["error"]),
+        ]
+        rows.append(Row(cells, "" if trial["state"] == "finished" else "hole"))
+    return Table(columns, rows)
+
+
+def _sheets(found: Answer, sheets: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
+    """(label, data URI) in the order of the yardstick."""
+    first = found.trials.drop_duplicates("configuration_id").set_index("configuration_id")
+    order = list(found.yardstick["configuration_id"])
+    return [(found.label(first.loc[i]), _data_uri(sheets[i])) for i in order if i in sheets]
+
+
+def _data_uri(picture: np.ndarray) -> str:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="png")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,168 @@
+"""Pictures of an answer, as SVG text: readable in print and for colour-blind people."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from experiments.reporting.answer import YARDSTICK, Answer
+from experiments.statistics import SCALE_FIELDS, t_interval
+
+# Okabe & Ito's palette: distinct under every common colour blindness. Line styles and markers
+# carry the same distinction, for print.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_STYLES = ("-", "--", "-.", ":")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+_SETTINGS: Any = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, and the file stays small
+    "svg.hashsalt": "report",  # the same picture is the same text
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+}
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _look(k: int) -> dict[str, Any]:
+    return {
+        "color": _COLOURS[k % len(_COLOURS)],
+        "linestyle": _STYLES[k % len(_STYLES)],
+        "marker": _MARKERS[k % len(_MARKERS)],
+    }
+
+
+def learning_curves(found: Answer, curves: pd.DataFrame) -> list[tuple[str, str]]:
+    """(title, SVG) of the mean return per epoch, one picture per data set, loss and transform.
+
+    The band is the 95 % t-interval of the mean over seeds.
+    """
+    first = found.trials.drop_duplicates("configuration_id").set_index("configuration_id")
+    groups = first.groupby(list(SCALE_FIELDS), sort=False).groups
+    pictures = []
+    for names, ids in groups.items():
+        shown = [i for i in ids if i in set(curves["configuration_id"])]
+        if shown:
+            labels = {i: found.label(first.loc[i]) for i in shown}
+            pictures.append((" ".join(map(str, names)), _curves_of(shown, labels, curves)))
+    return pictures
+
+
+def _curves_of(ids: list[str], labels: dict[str, str], curves: pd.DataFrame) -> str:
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=(4.2, 2.8))
+        axes = figure.subplots()
+        for k, configuration_id in enumerate(ids):
+            mine = curves[curves["configuration_id"] == configuration_id]
+            table = mine.pivot(index="epoch", columns="seed", values="val/return").dropna()
+            epochs, values = table.index.to_numpy(), table.to_numpy()
+            intervals = np.array([t_interval(row) for row in values]).reshape(-1, 2)
+            look = _look(k)
+            axes.plot(
+                epochs, values.mean(axis=1), label=labels[configuration_id], markersize=3, **look
+            )
+            axes.fill_between(epochs, *intervals.T, color=look["color"], alpha=0.2, linewidth=0)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("val/return")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(frameon=False, fontsize=8)
+        return _svg(figure)
+
+
+def values_by_configuration(found: Answer) -> str:
+    """Every trial's yardstick, with mean and 95 % interval of each configuration, best on top."""
+    ranked = list(found.yardstick["configuration_id"])
+    finished = found.trials[found.trials["state"] == "finished"]
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=(6.4, 0.6 + 0.28 * len(ranked)))
+        axes = figure.subplots()
+        labels = []
+        for k, configuration_id in enumerate(ranked):
+            rows = finished[finished["configuration_id"] == configuration_id]
+            values = rows[YARDSTICK].to_numpy(dtype=float)
+            labels.append(found.label(rows.iloc[0]))
+            axes.plot(values, [k] * len(values), "o", color=_COLOURS[5], markersize=4, alpha=0.8)
+            _interval(axes, k, float(values.mean()), *t_interval(values))
+        axes.set_yticks(range(len(ranked)), labels)
+        axes.invert_yaxis()
+        axes.set_xlabel(f"{YARDSTICK} in nats per image (lower is better)")
+        return _svg(figure)
+
+
+def _interval(axes: Axes, y: float, mean: float, low: float, high: float) -> None:
+    if not math.isnan(low):
+        axes.plot([low, high], [y, y], color="black", linewidth=1.2)
+    axes.plot([mean], [y], "|", color="black", markersize=9, markeredgewidth=2)
+
+
+def main_effect_intervals(found: Answer) -> str | None:
+    """How much better one value of an axis is than another, with its interval."""
+    effects = found.yardstick_effects
+    if effects.empty:
+        return None
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=(6.4, 0.6 + 0.32 * len(effects)))
+        axes = figure.subplots()
+        labels = []
+        for k, (_, row) in enumerate(effects.iterrows()):
+            labels.append(f"{row['axis']}: {row['better']} against {row['worse']}")
+            bounds = (-row["difference_high"], -row["difference_low"])
+            _interval(axes, k, -row["difference"], *bounds)
+        axes.axvline(0, color="grey", linewidth=1)
+        axes.set_yticks(range(len(effects)), labels)
+        axes.invert_yaxis()
+        axes.set_xlabel(f"nats per image of {YARDSTICK} gained, all else equal")
+        return _svg(figure)
+
+
+def heat_maps(found: Answer) -> Iterator[tuple[str, str]]:
+    """(title, SVG) of the mean yardstick for every pair of axes, over all else."""
+    finished = found.trials[found.trials["state"] == "finished"]
+    axes_names = [f for f in found.fields if found.trials[f].nunique() > 1]
+    for first, second in itertools.combinations(axes_names, 2):
+        table = finished.pivot_table(index=first, columns=second, values=YARDSTICK)
+        if table.size > 1:
+            yield f"{first} × {second}", _heat_map(table)
+
+
+def _heat_map(table: pd.DataFrame) -> str:
+    values = table.to_numpy(dtype=float)
+    with mpl.rc_context({**_SETTINGS, "axes.grid": False}):
+        n_rows, n_columns = values.shape
+        figure = Figure(figsize=(1.4 + 0.95 * n_columns, 0.8 + 0.42 * n_rows))
+        axes = figure.subplots()
+        picture = axes.imshow(values, cmap="cividis_r", aspect="auto")
+        middle = (np.nanmin(values) + np.nanmax(values)) / 2
+        for (i, j), value in np.ndenumerate(values):
+            colour = "white" if value > middle else "black"
+            text = "–" if math.isnan(value) else f"{value:.1f}"
+            axes.text(j, i, text, ha="center", va="center", color=colour)
+        axes.set_xticks(range(n_columns), [_tick(v) for v in table.columns])
+        axes.set_yticks(range(n_rows), [_tick(v) for v in table.index])
+        axes.set_xlabel(str(table.columns.name))
+        axes.set_ylabel(str(table.index.name))
+        figure.colorbar(picture, ax=axes, label=YARDSTICK)
+        return _svg(figure)
+
+
+def _tick(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,109 @@
+"""An answer as a table for a terminal, 80 columns wide."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from experiments.reporting.answer import (
+    YARDSTICK,
+    Answer,
+    holes,
+    mean_and_interval,
+    sentences,
+)
+
+_BARS = "▁▂▃▄▅▆▇█"
+_SPARKLINE_WIDTH = 8
+_MARKS = {
+    "best": ("best", "bold green"),
+    "not distinguishable": ("≈ best", "green"),
+    "identical": ("= best", "green"),
+}
+
+
+def print_answer(found: Answer, curves: pd.DataFrame) -> None:
+    """Ranked tables, then what did not finish, then what it means."""
+    console = Console()
+    console.print(_table(found, curves))
+    for line in holes(found.trials, found.fields):
+        console.print(line, style="yellow", highlight=False)
+    console.print()
+    for sentence in sentences(found):
+        console.print(f"• {sentence}", highlight=False)
+
+
+def _table(found: Answer, curves: pd.DataFrame) -> Table:
+    scale = "groups are not to be compared" if found.comparison["group"].nunique() > 1 else ""
+    table = Table(
+        title=f"{found.name}: {found.metric}, mean over seeds ± 95 % interval",
+        title_justify="left",
+        caption=scale and f"{scale} by {found.metric}: other losses and transforms, other units",
+        caption_justify="left",
+        pad_edge=False,
+    )
+    for field in found.fields:
+        table.add_column(field)
+    metrics = [found.metric] + [m for m in (YARDSTICK,) if m != found.metric]
+    for column in ("n", *metrics, "vs best"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("curve", no_wrap=True)
+    for rows in _grouped(found):
+        for row in rows:
+            table.add_row(*_cells(row, found, metrics, curves))
+        table.add_section()
+    return table
+
+
+def _grouped(found: Answer) -> list[list[pd.Series]]:
+    """Summary rows in the order of the comparison, group by group; without a result, at the end."""
+    summary = found.summary.set_index("configuration_id", drop=False)
+    verdicts = found.comparison.set_index("configuration_id")[["verdict", "difference", "group"]]
+    joined = summary.join(verdicts)
+    groups = [
+        [joined.loc[i] for i in group["configuration_id"]]
+        for _, group in found.comparison.groupby("group", sort=False)
+    ]
+    rest = joined[joined["group"].isna()]
+    return [*groups, [row for _, row in rest.iterrows()]]
+
+
+def _cells(
+    row: pd.Series, found: Answer, metrics: list[str], curves: pd.DataFrame
+) -> list[str | Text]:
+    complete = row["n_finished"] == row["n_expected"]
+    count = Text(
+        f"{row['n_finished']}/{row['n_expected']}", style="" if complete else "bold yellow"
+    )
+    fields = [_plain(row[field]) for field in found.fields]
+    numbers = [mean_and_interval(row, metric) for metric in metrics]
+    return [*fields, count, *numbers, _verdict(row), _curve(row["configuration_id"], curves)]
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _verdict(row: pd.Series) -> Text:
+    if pd.isna(row["verdict"]):
+        return Text("–")
+    mark, style = _MARKS.get(row["verdict"], ("", ""))
+    return Text(mark, style) if mark else Text(f"{row['difference']:+.2f}")
+
+
+def _curve(configuration_id: str, curves: pd.DataFrame) -> str:
+    mine = curves[curves["configuration_id"] == configuration_id]
+    return sparkline(mine.groupby("epoch")["val/return"].mean().to_list())
+
+
+def sparkline(values: list[float], width: int = _SPARKLINE_WIDTH) -> str:
+    """Values as a row of bars, lowest to highest; longer lists are sampled, ends included."""
+    if not values:
+        return ""
+    if len(values) > width:
+        values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return "".join(_BARS[round((v - low) / span * (len(_BARS) - 1))] for v in values)
