@@ -106,8 +106,7 @@ def test_a_lost_worker_costs_its_trial_some_time_and_the_others_nothing(long: Wo
     victim = workers_of(sweep.process.pid)[0]
     assert kill(victim)
     assert sweep.end() == 0
-    epochs = [line.split()[5] for line in sweep.said.splitlines() if "  epoch " in line]
-    assert epochs.count("1/60") == 2, "nobody starts over"
+    assert sweep.said.count("epoch 1/60") == 2, "nobody starts over"
     for run in runs(long.folder / "mlflow.db", "trial"):
         assert run.status == "FINISHED"
         assert [step for step, _ in run.metrics["val/return"]] == list(range(1, 61))
@@ -143,17 +142,6 @@ def test_a_time_limit_is_a_failure_with_its_reason(long: Workspace) -> None:
     assert done.returncode == 1
     (run,) = runs(long.folder / "mlflow.db", "trial")
     assert (run.status, run.tags["error"]) == ("FAILED", "timed out")
-
-
-def test_retries_go_on_where_the_time_limit_struck(long: Workspace) -> None:
-    """Too little time for the trial at once, enough for it piece by piece."""
-    done = long.run(
-        "sweep.py", "long.yaml", "--workers", "1", "--seeds", "0", "--retries", "50",
-        "--timeout", "2.5", "--set", "epochs=100",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    (run,) = runs(long.folder / "mlflow.db", "trial")
-    assert [step for step, _ in run.metrics["val/return"]] == list(range(1, 101))
 
 
 def test_a_second_sweep_of_the_same_experiment_is_refused(long: Workspace) -> None:

@@ -54,10 +54,10 @@ class Configuration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: Annotated[str, _name(DATASETS, "dataset")] = "mnist"
-    transform: Annotated[str, _name(TRANSFORMS, "transform")] = "none"
     encoder: Annotated[str, _name(ENCODERS, "encoder")] = "mlp3"
     decoder: Annotated[str, _name(DECODERS, "decoder")] = "mlp1"
     loss: Annotated[str, _name(LOSSES, "loss")] = "sse"
+    transform: Annotated[str, _name(TRANSFORMS, "transform")] = "none"
     beta: Annotated[float, Field(ge=0), Finite] = 1.0
     """Weight of the KL term in training; the return always weighs it 1."""
     hidden_dim: PositiveInt = 400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -39,13 +40,22 @@ class Answer:
     yardstick: pd.DataFrame
     yardstick_effects: pd.DataFrame
 
-    @property
+    @cached_property
     def fields(self) -> list[str]:
+        """The fields that tell the configurations apart, or name the only one there is."""
         return varying_fields(self.trials) or ["encoder", "loss", "transform"]
 
-    def label(self, row: pd.Series) -> str:
-        """A configuration in words: the values of what varies, names bare, numbers with a name."""
-        return describe_fields(row, self.fields)
+    @cached_property
+    def _first_trials(self) -> pd.DataFrame:
+        return self.trials.drop_duplicates("configuration_id").set_index("configuration_id")
+
+    def values(self, configuration_id: str) -> list[object]:
+        """A configuration's values of `fields`."""
+        return [self._first_trials.loc[configuration_id, field] for field in self.fields]
+
+    def label(self, configuration_id: str) -> str:
+        """A configuration in words: names bare, numbers with the name of their field."""
+        return describe_fields(self._first_trials.loc[configuration_id], self.fields)
 
 
 def answer(name: str, trials: pd.DataFrame, metric: str = "return") -> Answer:
@@ -94,16 +104,19 @@ def _winner(found: Answer, comparison: pd.DataFrame, metric: str) -> str:
     scope = "" if is_yardstick(metric) else f" among {best['group']}"
     value = _mean_of(found, best["configuration_id"], metric)
     others = comparison.iloc[1:]
-    lead = f"By {metric}{scope}, {found.label(best)} has the best mean: {value}."
+    lead = (
+        f"By {metric}{scope}, {found.label(best['configuration_id'])} has the best mean: {value}."
+    )
     if others.empty:
         return lead
     parts = []
     worse = others[others["verdict"] == "worse"]
     if len(worse):
         nearest = worse.iloc[0]
+        label = found.label(nearest["configuration_id"])
         count = "the other" if len(worse) == len(others) == 1 else f"{len(worse)} of the others"
         parts.append(
-            f"It is better than {count}, the nearest being {found.label(nearest)} "
+            f"It is better than {count}, the nearest being {label} "
             f"({_difference(nearest, metric)}, Holm-corrected p = {_p(nearest['p_holm'])})."
         )
     for verdict, words in (
@@ -112,7 +125,7 @@ def _winner(found: Answer, comparison: pd.DataFrame, metric: str) -> str:
     ):
         same = others[others["verdict"] == verdict]
         if len(same):
-            parts.append(f"{words}: {_listed([found.label(row) for _, row in same.iterrows()])}.")
+            parts.append(f"{words}: {_listed([found.label(i) for i in same['configuration_id']])}.")
     if len(worse) == 0 and (others["verdict"] == "not distinguishable").any():
         parts.append("No winner can be named with these seeds.")
     return " ".join([lead, *parts])

@@ -110,8 +110,8 @@ _TOP = ("best", "identical", "not distinguishable")
 
 
 def _comparison_table(found: Answer, comparison: pd.DataFrame, metric: str) -> Table:
-    names = [*found.fields, "n", metric, "sd", "IQM", "min", "max"]
-    names += ["vs best", "95 % interval", "p (Holm)", "effect size", "P(best is better)", "verdict"]
+    names = [*found.fields, "n", metric, "vs best", "95 % interval", "p (Holm)", "verdict"]
+    names += ["effect size", "P(best is better)", "sd", "IQM", "min", "max"]
     text_columns = {*found.fields, "verdict"}
     columns = [Column(name, numeric=name not in text_columns) for name in names]
     rows = [
@@ -122,10 +122,11 @@ def _comparison_table(found: Answer, comparison: pd.DataFrame, metric: str) -> T
     rows += [
         Row(
             [
-                *(_field(row[f]) for f in found.fields),
+                *(_field(value) for value in found.values(row["configuration_id"])),
                 Cell(f"0/{row['n_expected']}", "0", numeric=True),
-                *(Cell("–", "", numeric=True) for _ in range(len(names) - len(found.fields) - 2)),
+                *(Cell("–", "", numeric=True) for _ in range(4)),
                 Cell("no result", "no result"),
+                *(Cell("–", "", numeric=True) for _ in range(6)),
             ],
             "hole",
         )
@@ -141,16 +142,16 @@ def _comparison_cells(found: Answer, row: pd.Series, metric: str) -> list[Cell]:
     low, high = row["difference_low"], row["difference_high"]
     interval = "–" if pd.isna(low) else f"{low:+.2f} to {high:+.2f}".replace("-", "−")
     return [
-        *(_field(row[f]) for f in found.fields),
+        *(_field(value) for value in found.values(row["configuration_id"])),
         Cell(count, str(summary["n_finished"]), numeric=True),
         Cell(mean_and_interval(summary, metric).replace("-", "−"), repr(row["mean"]), numeric=True),
-        *(_number(summary[f"{metric}.{s}"]) for s in ("std", "iqm", "min", "max")),
         _number(row["difference"], signed=True),
         Cell(interval, "" if pd.isna(low) else repr(float(low)), numeric=True),
         _p_value(row["p_holm"]),
+        Cell(row["verdict"], row["verdict"]),
         _number(row["effect_size"], signed=True),
         _number(row["p_improvement"]),
-        Cell(row["verdict"], row["verdict"]),
+        *(_number(summary[f"{metric}.{s}"]) for s in ("std", "iqm", "min", "max")),
     ]
 
 
@@ -181,9 +182,8 @@ def _trials_table(found: Answer, links: Mapping[str, str]) -> Table:
 
 def _sheets(found: Answer, sheets: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
     """(label, data URI) in the order of the yardstick."""
-    first = found.trials.drop_duplicates("configuration_id").set_index("configuration_id")
     order = list(found.yardstick["configuration_id"])
-    return [(found.label(first.loc[i]), _data_uri(sheets[i])) for i in order if i in sheets]
+    return [(found.label(i), _data_uri(sheets[i])) for i in order if i in sheets]
 
 
 def _data_uri(picture: np.ndarray) -> str:

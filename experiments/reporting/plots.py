@@ -62,7 +62,7 @@ def learning_curves(found: Answer, curves: pd.DataFrame) -> list[tuple[str, str]
     for names, ids in groups.items():
         shown = [i for i in ids if i in set(curves["configuration_id"])]
         if shown:
-            labels = {i: found.label(first.loc[i]) for i in shown}
+            labels = {i: found.label(i) for i in shown}
             pictures.append((" ".join(map(str, names)), _curves_of(shown, labels, curves)))
     return pictures
 
@@ -99,11 +99,11 @@ def values_by_configuration(found: Answer) -> str:
         for k, configuration_id in enumerate(ranked):
             rows = finished[finished["configuration_id"] == configuration_id]
             values = rows[YARDSTICK].to_numpy(dtype=float)
-            labels.append(found.label(rows.iloc[0]))
+            labels.append(found.label(configuration_id))
             axes.plot(values, [k] * len(values), "o", color=_COLOURS[5], markersize=4, alpha=0.8)
             _interval(axes, k, float(values.mean()), *t_interval(values))
         axes.set_yticks(range(len(ranked)), labels)
-        axes.invert_yaxis()
+        axes.set_ylim(len(ranked) - 0.5, -0.5)
         axes.set_xlabel(f"{YARDSTICK} in nats per image (lower is better)")
         return _svg(figure)
 
@@ -129,7 +129,7 @@ def main_effect_intervals(found: Answer) -> str | None:
             _interval(axes, k, -row["difference"], *bounds)
         axes.axvline(0, color="grey", linewidth=1)
         axes.set_yticks(range(len(effects)), labels)
-        axes.invert_yaxis()
+        axes.set_ylim(len(effects) - 0.5, -0.5)
         axes.set_xlabel(f"nats per image of {YARDSTICK} gained, all else equal")
         return _svg(figure)
 

@@ -77,7 +77,7 @@ def _cells(
     count = Text(
         f"{row['n_finished']}/{row['n_expected']}", style="" if complete else "bold yellow"
     )
-    fields = [_plain(row[field]) for field in found.fields]
+    fields = [_plain(value) for value in found.values(row["configuration_id"])]
     numbers = [mean_and_interval(row, metric) for metric in metrics]
     return [*fields, count, *numbers, _verdict(row), _curve(row["configuration_id"], curves)]
 
