@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from experiments import load_trials
+from experiments import load_curves, load_trials, summarize
 from tests.conftest import REPOSITORY, TINY, Workspace
 from tests.tracked import numbers, runs
 from vae.configuration import Configuration, Trial
@@ -94,6 +94,75 @@ def test_trials_nest_under_configuration_runs(finished: tuple[Workspace, str]) -
     for trial in runs(database(finished[0]), "trial"):
         parent = configurations[trial.tags["mlflow.parentRunId"]]
         assert parent.tags["configuration_id"] == trial.tags["configuration_id"]
+
+
+def test_configuration_runs_carry_the_means(finished: tuple[Workspace, str]) -> None:
+    """The numbers of `summarize`, the mean curve, and a contact sheet of one strip a seed."""
+    workspace = finished[0]
+    trials = load_trials("tiny", workspace.tracking_uri)
+    summary = summarize(trials, ["return", "test/nll"]).set_index("configuration_id")
+    by_trial = {r.tags["trial_id"]: r for r in runs(database(workspace), "trial")}
+    for run in runs(database(workspace), "configuration"):
+        row = summary.loc[run.tags["configuration_id"]]
+        latest = {key: points[-1][1] for key, points in run.metrics.items()}
+        for name, metric in (("return", "return"), ("nll", "test/nll")):
+            for statistic in ("mean", "std", "ci95_low", "ci95_high"):
+                assert latest[f"{name}.{statistic}"] == row[f"{metric}.{statistic}"]
+        assert (latest["n_finished"], latest["n_expected"]) == (2, 2)
+        mine = trials[trials["configuration_id"] == run.tags["configuration_id"]]
+        curves = [by_trial[i].metrics["val/return"] for i in mine["trial_id"]]
+        expected = [(e, pytest.approx((x + y) / 2)) for (e, x), (_, y) in zip(*curves, strict=True)]
+        assert run.metrics["val/return.mean"] == expected
+        folder = workspace.folder / "mlartifacts" / "tiny" / run.run_id / "artifacts" / "images"
+        (sheet,) = folder.glob("samples+step+*.png")
+        with Image.open(sheet) as picture:
+            assert picture.size == (62, 2 * 31)  # the top row of two, with half of a gap, twice
+
+
+def test_means_follow_when_seeds_are_added(workspace: Workspace) -> None:
+    """The curve of more seeds is another curve: it has one point an epoch, and no children left."""
+    one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=sse", "--seeds"]
+    for seeds in ("0-1", "0-2", "0-2"):
+        assert workspace.run("sweep.py", "tiny.yaml", *one, seeds).returncode == 0
+        before = runs(database(workspace), "configuration")
+    (run,) = runs(database(workspace), "configuration")
+    assert [run] == before, "asking again changes nothing"
+    trials = load_trials("tiny", workspace.tracking_uri)
+    assert run.metrics["return.mean"][-1][1] == pytest.approx(trials["return"].mean())
+    assert run.metrics["n_finished"][-1][1] == 3
+    assert [step for step, _ in run.metrics["val/return.mean"]] == [1, 2]
+    assert json.loads(run.tags["seeds"]) == [0, 1, 2]
+    children = runs(database(workspace), "trial")
+    assert {child.tags["mlflow.parentRunId"] for child in children} == {run.run_id}
+    assert len(children) == 3
+
+
+def test_analyze_out_writes_and_tracks_a_report(finished: tuple[Workspace, str]) -> None:
+    workspace = finished[0]
+    for _ in range(2):
+        done = workspace.run("analyze.py", "tiny", "--out", "out")
+        assert done.returncode == 0, done.stderr
+        assert "By test/nll" in " ".join(done.stdout.split())
+    names = {path.name for path in (workspace.folder / "out").iterdir()}
+    assert names == {"trials.csv", "summary.csv", "summary.md", "summary.tex", "report.html"}
+    (report,) = runs(database(workspace), "report")
+    tracked = workspace.folder / "mlartifacts" / "tiny" / report.run_id / "artifacts"
+    assert {path.name for path in tracked.iterdir()} == names
+    text = (workspace.folder / "out" / "report.html").read_text()
+    assert "python " in text
+    assert "analyze.py tiny --out out" in text
+    assert text.count("alt=\"samples of ") == 4
+
+
+def test_load_curves_has_a_row_per_trial_and_epoch(finished: tuple[Workspace, str]) -> None:
+    curves = load_curves("tiny", finished[0].tracking_uri, ["val/return", "train/loss"])
+    assert len(curves) == 8 * 2
+    assert list(curves.columns) == [
+        "configuration_id", "trial_id", "seed", "state", "epoch", "val/return", "train/loss",
+    ]  # fmt: skip
+    best = curves.groupby("trial_id")["val/return"].max()
+    trials = load_trials("tiny", finished[0].tracking_uri).set_index("trial_id")
+    assert (best == trials["return"].loc[best.index]).all()
 
 
 def test_pictures_are_where_mlflow_s_image_grid_looks(finished: tuple[Workspace, str]) -> None:
