@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: demo test check ui clean
+.PHONY: demo test check chaos ui clean
 
 .venv/.installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -16,6 +16,9 @@ demo: .venv/.installed  ## the quickstart sweep and its report
 
 test: check  ## lint, format, types, tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+
+chaos: .venv/.installed  ## 200 kills, and whatever they broke; CHAOS_SEED=N for other moments
+	$(BIN)/python -m pytest -s tests/chaos -m slow
 
 check: .venv/.installed
 	$(BIN)/ruff check .
