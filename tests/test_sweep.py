@@ -151,7 +151,7 @@ def test_analyze_out_writes_and_tracks_a_report(finished: tuple[Workspace, str])
     text = (workspace.folder / "out" / "report.html").read_text()
     assert "python " in text
     assert "analyze.py tiny --out out" in text
-    assert text.count("alt=\"samples of ") == 4
+    assert text.count('alt="samples of ') == 4
 
 
 def test_load_curves_has_a_row_per_trial_and_epoch(finished: tuple[Workspace, str]) -> None:

@@ -55,7 +55,19 @@ def _per_image(per_pixel: Tensor) -> Tensor:
     return per_pixel.flatten(1).sum(dim=1)
 
 
-class SumOfSquaredErrors:
+class _SigmoidMean:
+    """The mean of a pixel is the sigmoid of its logit."""
+
+    @staticmethod
+    def mean(logits: Tensor) -> Tensor:
+        return torch.sigmoid(logits)
+
+    @staticmethod
+    def mean_logits(logits: Tensor) -> Tensor:
+        return logits
+
+
+class SumOfSquaredErrors(_SigmoidMean):
     """`sse`: a Gaussian of variance ½ around the mean, less its constant.
 
     The constant is n_pixels · ½ log π.
@@ -65,16 +77,8 @@ class SumOfSquaredErrors:
     def reconstruction(logits: Tensor, x: Tensor) -> Tensor:
         return _per_image(F.mse_loss(torch.sigmoid(logits), x, reduction="none"))
 
-    @staticmethod
-    def mean(logits: Tensor) -> Tensor:
-        return torch.sigmoid(logits)
 
-    @staticmethod
-    def mean_logits(logits: Tensor) -> Tensor:
-        return logits
-
-
-class BinaryCrossEntropy:
+class BinaryCrossEntropy(_SigmoidMean):
     """`bce`: independent Bernoulli pixels; on gray pixels, an expected cross-entropy.
 
     Source: Kingma & Welling 2014, appendix C.1.
@@ -83,14 +87,6 @@ class BinaryCrossEntropy:
     @staticmethod
     def reconstruction(logits: Tensor, x: Tensor) -> Tensor:
         return _per_image(cross_entropy(logits, x))
-
-    @staticmethod
-    def mean(logits: Tensor) -> Tensor:
-        return torch.sigmoid(logits)
-
-    @staticmethod
-    def mean_logits(logits: Tensor) -> Tensor:
-        return logits
 
 
 class ContinuousBernoulli:

@@ -9,12 +9,12 @@ from functools import cached_property
 
 import pandas as pd
 
+from experiments.effects import main_effects
 from experiments.frames import varying_fields
 from experiments.statistics import (
     compare,
     is_yardstick,
     lower_is_better,
-    main_effects,
     summarize,
 )
 
