@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.reporting.answer import answer, holes, sentences
+from experiments.reporting.answer import answer, group_sentences, holes, sentences
 from experiments.reporting.html import render
 from experiments.reporting.terminal import print_answer, sparkline
 from vae.configuration import Configuration, Trial
@@ -69,7 +69,9 @@ def test_the_first_sentence_is_the_answer() -> None:
     assert re.search(r"encoder: mlp1 is better than mlp3 by 4\.\d\d in test/nll", told)
     assert re.search(r"loss: bce is better than sse by \d\d\.\d\d in test/nll", told)
     assert "none and grayscale are identical in every trial (the images are gray already)" in told
-    assert "among mnist sse none" in told
+    groups = " ".join(group_sentences(answer("x", frames()[0])))
+    assert "By return among mnist sse none, mlp1 sse none has the best mean" in groups
+    assert "It is better than mlp3 sse none (" in groups
 
 
 def test_one_seed_names_no_winner() -> None:

@@ -89,6 +89,28 @@ def test_a_full_disk_is_one_line_and_loses_nothing(workspace: Workspace, small_d
     assert len(numbers(workspace.folder / "mlflow.db")) == 8
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--tracking-uri", "sqlite:///{}/mlflow.db"],
+        ["--tracking-uri", "sqlite:///{}/new.db"],
+        ["--checkpoint-dir", "{}/checkpoints"],
+        ["--set", "dataset=mnist", "--data-dir", "{}/data"],
+    ],
+)
+def test_what_may_not_be_written_is_told_before_anything_is(
+    workspace: Workspace, small_disk: Path, arguments: list[str]
+) -> None:
+    sqlite3.connect(small_disk / "mlflow.db").close()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    before = set(workspace.folder.rglob("*"))
+    refused = sweep(workspace, *(argument.format(small_disk) for argument in arguments))
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert str(small_disk) in refused.stderr
+    assert set(workspace.folder.rglob("*")) == before
+
+
 # -------------------------------------------------------------------- states met on start
 
 

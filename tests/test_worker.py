@@ -59,6 +59,22 @@ def test_work_can_be_had_epoch_by_epoch(workspace: Workspace) -> None:
         assert first.metrics[key] == second.metrics[key], key
 
 
+def test_uncommitted_code_goes_into_the_run(workspace: Workspace) -> None:
+    tracker = Tracker.create(workspace.tracking_uri, "tiny")
+    trial = Trial(configuration=SMALL, seed=0)
+    code = Provenance("0" * 40, "+ a change", "python sweep.py tiny.yaml", {"python": "3"})
+    run_id = tracker.create_trial_run(trial, "small", "parent", code)
+    for _ in range(2):  # may be said twice
+        tracker.describe_trial(run_id, trial, "digest", "data", code)
+    (run,) = runs(workspace.folder / "mlflow.db", "trial")
+    assert run.tags["git.dirty"] == "true"
+    assert run.tags["mlflow.source.git.commit"] == "0" * 40
+    assert run.tags["command"] == "python sweep.py tiny.yaml"
+    (diff,) = (workspace.folder / "mlartifacts").rglob("git.diff")
+    assert diff.read_text() == "+ a change"
+    assert len(tracker._mlflow.get_run(run_id).inputs.dataset_inputs) == 1
+
+
 def test_an_event_fits_an_atomic_write() -> None:
     """Workers share one pipe without a lock; up to PIPE_BUF bytes are written whole or not."""
     names = [f"{split}/{term}" for split in ("train", "val") for term in ("loss", "kl", "x" * 14)]

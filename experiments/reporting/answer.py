@@ -89,14 +89,18 @@ def sentences(found: Answer) -> list[str]:
     if found.yardstick.empty:
         return ["No trial has finished yet: nothing can be said."]
     told = [_winner(found, found.yardstick, YARDSTICK)]
-    told += [_effect(row, YARDSTICK) for _, row in found.yardstick_effects.iterrows()]
-    if not is_yardstick(found.metric):
-        told += [
-            _winner(found, group, found.metric)
-            for _, group in found.comparison.groupby("group", sort=False)
-            if len(group) > 1
-        ]
-    return told
+    return told + [_effect(row, YARDSTICK) for _, row in found.yardstick_effects.iterrows()]
+
+
+def group_sentences(found: Answer) -> list[str]:
+    """The same for the metric that was asked for, in each group in which it compares."""
+    if is_yardstick(found.metric):
+        return []
+    return [
+        _winner(found, group, found.metric)
+        for _, group in found.comparison.groupby("group", sort=False)
+        if len(group) > 1
+    ]
 
 
 def _winner(found: Answer, comparison: pd.DataFrame, metric: str) -> str:
@@ -114,9 +118,9 @@ def _winner(found: Answer, comparison: pd.DataFrame, metric: str) -> str:
     if len(worse):
         nearest = worse.iloc[0]
         label = found.label(nearest["configuration_id"])
-        count = "the other" if len(worse) == len(others) == 1 else f"{len(worse)} of the others"
+        many = f"{len(worse)} of the others, the nearest being {label}"
         parts.append(
-            f"It is better than {count}, the nearest being {label} "
+            f"It is better than {label if len(worse) == 1 else many} "
             f"({_difference(nearest, metric)}, Holm-corrected p = {_p(nearest['p_holm'])})."
         )
     for verdict, words in (

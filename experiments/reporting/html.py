@@ -14,7 +14,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from experiments.reporting import plots
-from experiments.reporting.answer import YARDSTICK, Answer, holes, mean_and_interval, sentences
+from experiments.reporting.answer import (
+    YARDSTICK,
+    Answer,
+    group_sentences,
+    holes,
+    mean_and_interval,
+    sentences,
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,7 @@ def render(
         n_configurations=trials["configuration_id"].nunique(),
         made=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         sentences=sentences(found),
+        group_sentences=group_sentences(found),
         yardstick_table=_comparison_table(found, found.yardstick, YARDSTICK),
         metric_table=_comparison_table(found, found.comparison, found.metric),
         values_picture=plots.values_by_configuration(found) if some else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -42,10 +43,10 @@ def _table(found: Answer, curves: pd.DataFrame) -> Table:
         title_justify="left",
         caption=scale and f"{scale} by {found.metric}: other losses and transforms, other units",
         caption_justify="left",
-        pad_edge=False,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
-    for field in found.fields:
-        table.add_column(field)
+    table.add_column("configuration")
     metrics = [found.metric] + [m for m in (YARDSTICK,) if m != found.metric]
     for column in ("n", *metrics, "vs best"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -77,13 +78,10 @@ def _cells(
     count = Text(
         f"{row['n_finished']}/{row['n_expected']}", style="" if complete else "bold yellow"
     )
-    fields = [_plain(value) for value in found.values(row["configuration_id"])]
+    configuration_id = row["configuration_id"]
     numbers = [mean_and_interval(row, metric) for metric in metrics]
-    return [*fields, count, *numbers, _verdict(row), _curve(row["configuration_id"], curves)]
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    label = found.label(configuration_id)
+    return [label, count, *numbers, _verdict(row), _curve(configuration_id, curves)]
 
 
 def _verdict(row: pd.Series) -> Text:

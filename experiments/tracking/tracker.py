@@ -25,6 +25,10 @@ from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 
 
+# MLflow's UI would otherwise open on its pages for language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+
+
 @dataclass
 class Tracker:
     """One MLflow experiment, as the parent process sees it."""
@@ -44,7 +48,7 @@ class Tracker:
         if tracker is not None:
             return tracker
         client = connect(uri)
-        return cls(uri, patiently(client.create_experiment, name, artifacts), client)
+        return cls(uri, patiently(client.create_experiment, name, artifacts, _EXPERIMENT_TAGS), client)
 
     @classmethod
     def find(cls, uri: str, name: str) -> Tracker | None:
