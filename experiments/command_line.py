@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from experiments.locks import Shard
+from experiments.tracking import TrackingLost
 from vae.errors import BadInput
 
 EXIT_BAD_INPUT = 2
@@ -33,6 +34,9 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
         sys.exit(main())
     except BadInput as error:
         sys.exit(_complain(name, str(error)))
+    except TrackingLost as error:
+        print(f"{name}: the tracking store is gone: {error}", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:  # `analyze.py ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

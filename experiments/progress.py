@@ -143,9 +143,10 @@ class LiveDisplay:
             self._progress.console.print(
                 f"{result.work.label}: {describe_result(result)}", style="red"
             )
-        failed = f"{self._n_failed} failed, " if self._n_failed else ""
+        failed = f"{self._n_failed} failed" if self._n_failed else ""
         left = f"{duration(seconds_left)} left" if seconds_left else ""
-        self._progress.update(self._overall, completed=self._n_done, note=failed + left)
+        note = ", ".join(part for part in (failed, left) if part)
+        self._progress.update(self._overall, completed=self._n_done, note=note)
 
 
 def duration(seconds: float) -> str:

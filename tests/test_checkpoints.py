@@ -32,6 +32,13 @@ def test_a_torn_file_is_recognised(saved: Path, keep: float) -> None:
         checkpoints.load(start(), saved)
 
 
+@pytest.mark.parametrize("content", [b"hello", b"\x80", b"PK\x03\x04", b"(lp0\n", bytes(100)])
+def test_any_other_file_is_recognised(saved: Path, content: bytes) -> None:
+    saved.write_bytes(content)
+    with pytest.raises(UnusableCheckpoint):
+        checkpoints.load(start(), saved)
+
+
 def test_another_trial_s_checkpoint_is_refused(saved: Path) -> None:
     with pytest.raises(UnusableCheckpoint, match="another trial"):
         checkpoints.load(start(seed=1), saved)

@@ -22,7 +22,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+# It logs the traceback of what is then retried here, or told in one line.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 patience_seconds = float(os.environ.get("SWEEP_PATIENCE_SECONDS", 300))
@@ -41,13 +42,16 @@ def connect(uri: str) -> MlflowClient:
 
 
 _PERMANENT = ("disk is full", "disk quota", "readonly database", "no such table")
-_TRANSIENT_CODES = {"TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "DEADLINE_EXCEEDED"}
+_TRANSIENT_CODES = {"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
 
 def _is_transient(error: BaseException) -> bool:
     if isinstance(error, MlflowException):
         text = str(error)
-        return error.error_code in _TRANSIENT_CODES and not any(p in text for p in _PERMANENT)
+        # How MLflow says that its server did not answer; its other internal errors are bugs.
+        unanswered = text.startswith("API request to ")
+        transient = unanswered or error.error_code in _TRANSIENT_CODES
+        return transient and not any(p in text for p in _PERMANENT)
     return isinstance(error, ConnectionError | TimeoutError | urllib.error.URLError)
 
 

@@ -24,7 +24,6 @@ from experiments.tracking.records import RunRecord, seeds_asked_for
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 
-
 # MLflow's UI would otherwise open on its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
@@ -48,7 +47,9 @@ class Tracker:
         if tracker is not None:
             return tracker
         client = connect(uri)
-        return cls(uri, patiently(client.create_experiment, name, artifacts, _EXPERIMENT_TAGS), client)
+        return cls(
+            uri, patiently(client.create_experiment, name, artifacts, _EXPERIMENT_TAGS), client
+        )
 
     @classmethod
     def find(cls, uri: str, name: str) -> Tracker | None:
