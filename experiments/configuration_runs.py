@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,16 +19,20 @@ _AGGREGATED = {"return": "return", "nll": "test/nll"}
 _CURVE = "val/return"
 
 
+FinishedSeeds = dict[int, tuple[str, Mapping[str, float]]]
+"""By seed, the run and the final metrics of a finished trial."""
+
+
 @dataclass
 class _Seeds:
-    """What is known of a configuration's trials: by seed, the run and its final metrics."""
+    """What is known of a configuration's trials."""
 
     run_id: str
     expected: set[int]
     logged: Mapping[str, float]
     n_left: int
     any_failed: bool
-    finished: dict[int, tuple[str, Mapping[str, float]]] = field(default_factory=dict)
+    finished: FinishedSeeds
 
 
 class ConfigurationRuns:
@@ -38,30 +42,35 @@ class ConfigurationRuns:
     leaves alone what is there.
     """
 
-    def __init__(self, experiment: Experiment, plan: Plan, tracker: Tracker) -> None:
-        """All runs exist from the start, so that what is missing can be seen however early the
-        sweep ends.
+    def __init__(
+        self,
+        experiment: Experiment,
+        plan: Plan,
+        tracker: Tracker,
+        tracked: Mapping[str, RunRecord],
+        finished: Mapping[str, FinishedSeeds],
+    ) -> None:
+        """Make the runs that are missing; all exist from the start, so that what is missing can
+        be seen however early the sweep ends.
+
+        Args:
+            tracked: the run that each configuration_id has already
+            finished: of each configuration_id, over all seeds that were ever asked for
         """
         self._experiment = experiment
+        self._finished = finished
         self._tracker = tracker
-        tracked = {r.tags["configuration_id"]: r for r in tracker.records("configuration")}
         self._seeds = {
             configuration.id: self._open(configuration.id, tracked.get(configuration.id), plan)
             for configuration in experiment.configurations
         }
-        for planned in plan.trials:
-            if planned.state == "done" and planned.record is not None:
-                seeds = self._seeds[planned.trial.configuration.id]
-                seeds.finished[planned.trial.seed] = (
-                    planned.record.run_id,
-                    planned.record.metrics,
-                )
         for configuration_id, seeds in self._seeds.items():
             if not seeds.n_left and seeds.logged.get("n_finished") != len(seeds.finished):
                 self._close(configuration_id)  # a kill came before
 
     def _open(self, configuration_id: str, record: RunRecord | None, plan: Plan) -> _Seeds:
         wanted = set(self._experiment.seeds)
+        finished = dict(self._finished.get(configuration_id, {}))
         states = plan.states[configuration_id]
         n_left = sum(states[state] for state in plan.runnable_states)
         any_failed = bool(states["failed"]) and "failed" not in plan.runnable_states
@@ -73,11 +82,11 @@ class ConfigurationRuns:
             self._tracker.ask_for_seeds(record, wanted)
         if record is None:
             run_id = self._create(configuration_id, wanted)
-            return _Seeds(run_id, wanted, {}, n_left, any_failed)
+            return _Seeds(run_id, wanted, {}, n_left, any_failed, finished)
         if n_left and record.status != "RUNNING":
             self._tracker.set_status(record.run_id, "RUNNING")
         expected = seeds_asked_for(record) | wanted
-        return _Seeds(record.run_id, expected, record.metrics, n_left, any_failed)
+        return _Seeds(record.run_id, expected, record.metrics, n_left, any_failed, finished)
 
     def _create(self, configuration_id: str, seeds: Iterable[int]) -> str:
         configuration = self._experiment.configuration(configuration_id)
@@ -115,6 +124,8 @@ class ConfigurationRuns:
         aggregates["n_expected"] = len(seeds.expected)
         changed = {k: v for k, v in aggregates.items() if seeds.logged.get(k) != v}
         self._tracker.log_metrics(seeds.run_id, changed, step=len(seeds.finished))
+        run_ids = {seed: run_id for seed, (run_id, _) in sorted(seeds.finished.items())}
+        self._tracker.set_tag(seeds.run_id, "finished", json.dumps(run_ids))
         seeds.logged = {**seeds.logged, **changed}
 
     def _close(self, configuration_id: str) -> None:
@@ -144,6 +155,17 @@ class ConfigurationRuns:
         for seeds in self._seeds.values():
             if seeds.n_left:
                 self._tracker.set_status(seeds.run_id, "KILLED")
+
+
+def finished_seeds(trial_runs: Iterable[RunRecord]) -> dict[str, FinishedSeeds]:
+    """The finished trials of each configuration_id."""
+    found: dict[str, FinishedSeeds] = {}
+    for record in trial_runs:
+        if record.state == "finished":
+            seed = json.loads(record.tags["trial"])["seed"]
+            seeds = found.setdefault(record.tags["configuration_id"], {})
+            seeds[seed] = (record.run_id, record.metrics)
+    return found
 
 
 def aggregate(finals: list[Mapping[str, float]]) -> dict[str, float]:

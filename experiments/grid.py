@@ -32,7 +32,12 @@ class Grid:
     """
 
     def __init__(
-        self, experiment: Experiment, plan: Plan, tracker: Tracker, places: Places
+        self,
+        experiment: Experiment,
+        plan: Plan,
+        tracker: Tracker,
+        places: Places,
+        configuration_runs: ConfigurationRuns,
     ) -> None:
         self._experiment = experiment
         self._tracker = tracker
@@ -46,7 +51,7 @@ class Grid:
         self.left = Counter(planned.trial.configuration.id for planned in plan.todo)
         """How many trials of each configuration_id have not been told yet."""
         self._open: dict[str, Work] = {}
-        self._configuration_runs = ConfigurationRuns(experiment, plan, tracker)
+        self._configuration_runs = configuration_runs
         self.results: Counter[str] = Counter()
 
     def ask(self) -> Work | None:

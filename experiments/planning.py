@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments.locks import Shard
 from experiments.specification import Experiment
 from experiments.tracking.addresses import safe_name, sqlite_path
-from experiments.tracking.records import RunRecord
+from experiments.tracking.records import RunRecord, finished_runs
 from vae.configuration import Configuration, Trial
 
 
@@ -79,6 +79,31 @@ def make_plan(
             state = "done"
         planned.append(PlannedTrial(trial, record, state))
     return Plan(tuple(planned), retry_failed)
+
+
+def all_done(
+    experiment: Experiment,
+    configuration_runs: Mapping[str, RunRecord],
+    deleted_run_ids: Collection[str],
+) -> dict[str, RunRecord] | None:
+    """The run of each trial_id, if the configuration runs alone tell that nothing is left to do.
+
+    Reading a run from MLflow takes a millisecond. When everything is done, which is when nobody
+    wants to wait, this reads one run per configuration instead of one per trial.
+    """
+    tracked: dict[str, RunRecord] = {}
+    for configuration in experiment.configurations:
+        record = configuration_runs.get(configuration.id)
+        if record is None or record.status != "FINISHED":
+            return None
+        finished = finished_runs(record)
+        for seed in experiment.seeds:
+            run_id = finished.get(seed)
+            if run_id is None or run_id in deleted_run_ids:
+                return None
+            trial = Trial(configuration=configuration, seed=seed)
+            tracked[trial.id] = RunRecord(run_id, "FINISHED", {"completed": "true"}, {}, True, 0)
+    return tracked
 
 
 def take_part(experiment: Experiment, shard: Shard) -> Experiment:

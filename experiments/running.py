@@ -11,14 +11,15 @@ from pathlib import Path
 from types import FrameType
 
 from experiments import execution
+from experiments.configuration_runs import ConfigurationRuns, finished_seeds
 from experiments.grid import Grid, Places
 from experiments.locks import Shard, sole_sweep
-from experiments.planning import Estimate, Plan, checkpoint_folder, make_plan, take_part
+from experiments.planning import Estimate, Plan, all_done, checkpoint_folder, make_plan, take_part
 from experiments.progress import Display, display
 from experiments.specification import Experiment
 from experiments.tracking import TrackingLost
 from experiments.tracking.addresses import check_reachable
-from experiments.tracking.records import by_trial
+from experiments.tracking.records import RunRecord, by_trial, finished_runs
 from experiments.tracking.tracker import Tracker
 from experiments.work import EpochDone, Event, TrialResult, Work
 from vae import datasets
@@ -98,13 +99,25 @@ class _Sweep:
     def __init__(self, experiment: Experiment, options: Options, checkpoints: Path) -> None:
         self._options = options
         tracker = Tracker.create(options.tracking_uri, experiment.name)
-        records = tracker.records("trial")
-        tracked = by_trial(records)
+        configurations = {r.tags["configuration_id"]: r for r in tracker.records("configuration")}
+        deleted = {record.run_id for record in tracker.records("trial", deleted=True)}
+        tracked = all_done(experiment, configurations, deleted)
+        records: list[RunRecord] = []
+        if tracked is None:
+            records = tracker.records("trial")
+            tracked = by_trial(records)
+            tracker.end_doubles(records, tracked)
+            finished = finished_seeds(tracked.values())
+        else:
+            finished = {
+                configuration_id: {seed: (run_id, {}) for seed, run_id in finished_runs(r).items()}
+                for configuration_id, r in configurations.items()
+            }
         self.plan = make_plan(experiment, tracked, checkpoints, options.retry_failed)
         _tidy_up(self.plan, checkpoints)
-        tracker.end_doubles(records, tracked)
         places = Places(str(options.data_dir.absolute()), checkpoints, options.device)
-        self._grid = Grid(experiment, self.plan, tracker, places)
+        means = ConfigurationRuns(experiment, self.plan, tracker, configurations, finished)
+        self._grid = Grid(experiment, self.plan, tracker, places, means)
         self._estimate = Estimate(experiment.configurations)
         self._estimate.learn_from(records)
         self._n_workers = min(options.workers, max(1, len(self.plan.todo)))

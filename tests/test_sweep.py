@@ -122,11 +122,12 @@ def test_configuration_runs_carry_the_means(finished: tuple[Workspace, str]) -> 
 def test_means_follow_when_seeds_are_added(workspace: Workspace) -> None:
     """The curve of more seeds is another curve: it has one point an epoch, and no children left."""
     one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=sse", "--seeds"]
-    for seeds in ("0-1", "0-2", "0-2"):
+    for seeds in ("0-1", "2"):
         assert workspace.run("sweep.py", "tiny.yaml", *one, seeds).returncode == 0
-        before = runs(database(workspace), "configuration")
     (run,) = runs(database(workspace), "configuration")
-    assert [run] == before, "asking again changes nothing"
+    for seeds in ("0-2", "1"):
+        assert workspace.run("sweep.py", "tiny.yaml", *one, seeds).returncode == 0
+        assert runs(database(workspace), "configuration") == [run], "asking again changes nothing"
     trials = load_trials("tiny", workspace.tracking_uri)
     assert run.metrics["return.mean"][-1][1] == pytest.approx(trials["return"].mean())
     assert run.metrics["n_finished"][-1][1] == 3
@@ -166,8 +167,9 @@ def test_load_curves_has_a_row_per_trial_and_epoch(finished: tuple[Workspace, st
 
 
 def test_pictures_are_where_mlflow_s_image_grid_looks(finished: tuple[Workspace, str]) -> None:
-    folders = list((finished[0].folder / "mlartifacts" / "tiny").glob("*/artifacts/images"))
-    assert len(folders) == 8
+    artifacts = finished[0].folder / "mlartifacts" / "tiny"
+    trials = runs(database(finished[0]), "trial")
+    folders = [artifacts / run.run_id / "artifacts" / "images" for run in trials]
     for folder in folders:
         names = sorted(p.name for p in folder.glob("*.png"))
         assert [name.split("+timestamp")[0] for name in names] == [

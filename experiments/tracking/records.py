@@ -47,6 +47,11 @@ def _rank(record: RunRecord) -> tuple[int, int]:
     return _PREFERENCE.index(record.state), -record.start_time
 
 
+def finished_runs(configuration_run: RunRecord) -> dict[int, str]:
+    """The run_id of each seed that the configuration run counts as finished."""
+    return {int(s): r for s, r in json.loads(configuration_run.tags.get("finished", "{}")).items()}
+
+
 def seeds_asked_for(configuration_run: RunRecord) -> set[int]:
     """The seeds of a configuration over all sweeps so far."""
     return set(json.loads(configuration_run.tags.get("seeds", "[]")))

@@ -68,8 +68,8 @@ class Tracker:
             )
         return cls(uri, experiment.experiment_id, client)
 
-    def records(self, kind: str) -> list[RunRecord]:
-        """Every run of that kind, oldest first."""
+    def records(self, kind: str, deleted: bool = False) -> list[RunRecord]:
+        """Every run of that kind, oldest first; or those that were deleted in MLflow."""
         records: list[RunRecord] = []
         token = None
         with _garbage_collection_paused():
@@ -78,7 +78,7 @@ class Tracker:
                     self._mlflow.search_runs,
                     [self.experiment_id],
                     f"tags.kind = '{kind}'",
-                    ViewType.ACTIVE_ONLY,
+                    ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY,
                     max_results=5000,
                     order_by=["attributes.start_time ASC"],
                     page_token=token,
@@ -177,6 +177,9 @@ class Tracker:
         }
         run = patiently(self._mlflow.create_run, self.experiment_id, tags=tags, run_name=name)
         return str(run.info.run_id)
+
+    def set_tag(self, run_id: str, key: str, value: str) -> None:
+        patiently(self._mlflow.set_tag, run_id, key, value)
 
     def set_status(self, run_id: str, status: str) -> None:
         """RUNNING, FINISHED, FAILED or KILLED."""

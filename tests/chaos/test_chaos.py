@@ -39,6 +39,7 @@ def check_against_undisturbed(workspace: Workspace, folder: Path, database: Path
     expected = numbers(folder / "mlflow.db")
     assert len(expected) == n_trials
     assert numbers(database) == expected
+    assert means(database) == means(folder / "mlflow.db")
 
     tracked = runs(database)
     assert [run.name for run in tracked if run.status == "RUNNING"] == []
@@ -52,15 +53,25 @@ def check_against_undisturbed(workspace: Workspace, folder: Path, database: Path
             assert [step for step, _ in run.metrics[key]] == list(range(1, N_EPOCHS + 1))
 
 
+def means(database: Path) -> dict[str, dict[str, object]]:
+    """What the configuration runs show at last, and every point of their curves."""
+    return {
+        run.tags["configuration_id"]: {
+            key: points if key == "val/return.mean" else points[-1]
+            for key, points in run.metrics.items()
+        }
+        for run in runs(database, "configuration")
+    }
+
+
 def check_nothing_left(checkpoints: Path) -> None:
     assert {path.name for path in checkpoints.iterdir()} == {"sweeps.lock"}
 
 
-def check_pictures(artifacts: Path) -> None:
+def check_pictures(artifacts: Path, database: Path) -> None:
     """Every picture once: nothing doubled by a repeated epoch, nothing lost."""
-    folders = list(artifacts.glob("**/images"))
-    assert folders
-    for folder in folders:
+    for run in runs(database, "trial"):
+        folder = artifacts / run.run_id / "artifacts" / "images"
         pictures = sorted(p.name.split("+timestamp")[0] for p in folder.glob("*.webp"))
         assert pictures == [f"{k}+step+{e}" for k in ("reconstructions", "samples") for e in (2, 4)]
 
@@ -78,7 +89,7 @@ def test_a_sweep_under_sigkill(
     undisturbed = tmp_path_factory.mktemp("undisturbed")
     check_against_undisturbed(workspace, undisturbed, workspace.folder / "mlflow.db")
     check_nothing_left(workspace.folder / "checkpoints" / "chaos")
-    check_pictures(workspace.folder / "mlartifacts")
+    check_pictures(workspace.folder / "mlartifacts" / "chaos", workspace.folder / "mlflow.db")
 
 
 def test_a_tracking_server_that_dies_and_comes_back(
