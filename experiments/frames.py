@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
 from experiments.tracking.addresses import check_reachable, default_uri
 from experiments.tracking.records import RunRecord, by_trial, seeds_asked_for
@@ -40,12 +42,14 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
         BadInput: when there is no such experiment, or nothing tracks at `tracking_uri`.
     """
     tracker = open_tracker(experiment, tracking_uri)
-    configurations = _configurations(tracker.records("configuration"))
-    tracked = by_trial(tracker.records("trial"))
+    tracked = by_trial(tracker.records("trial")).values()
+    by_seed = {(r.tags["configuration_id"], _seed(r)): r for r in tracked}
     rows = [
-        _row(Trial(configuration=configuration, seed=seed), tracked)
-        for configuration, seeds in configurations
-        for seed in seeds
+        _row(
+            configuration_run, seed, by_seed.get((configuration_run.tags["configuration_id"], seed))
+        )
+        for configuration_run in tracker.records("configuration")
+        for seed in sorted(seeds_asked_for(configuration_run))
     ]
     return _typed(pd.DataFrame(rows, columns=_columns(rows)))
 
@@ -72,10 +76,9 @@ def load_curves(
     for record in by_trial(tracker.records("trial")).values():
         curves = {metric: dict(tracker.curve(record.run_id, metric)) for metric in metrics}
         frame = pd.DataFrame(curves).rename_axis("epoch").reset_index()
-        trial = Trial.model_validate_json(record.tags["trial"])
-        frame.insert(0, "configuration_id", trial.configuration.id)
-        frame.insert(1, "trial_id", trial.id)
-        frame.insert(2, "seed", trial.seed)
+        frame.insert(0, "configuration_id", record.tags["configuration_id"])
+        frame.insert(1, "trial_id", record.tags["trial_id"])
+        frame.insert(2, "seed", _seed(record))
         frame.insert(3, "state", record.state)
         frames.append(frame)
     columns = ["configuration_id", "trial_id", "seed", "state", "epoch", *metrics]
@@ -100,30 +103,32 @@ def open_tracker(experiment: str, tracking_uri: str | None) -> Tracker:
     return tracker
 
 
-def _configurations(records: list[RunRecord]) -> list[tuple[Configuration, list[int]]]:
-    return [
-        (
-            Configuration.model_validate_json(record.tags["configuration"]),
-            sorted(seeds_asked_for(record)),
-        )
-        for record in records
-    ]
+def _seed(record: RunRecord) -> int:
+    return int(json.loads(record.tags["trial"])["seed"])
 
 
-def _row(trial: Trial, tracked: dict[str, RunRecord]) -> dict[str, Any]:
-    record = tracked.get(trial.id)
+def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> dict[str, Any]:
+    """What was written down, not what today's code makes of it: ids change with NUMBERS_VERSION."""
     state = record.state if record else "missing"
+    fields = json.loads(configuration_run.tags["configuration"])
     row = {
         "run_id": record.run_id if record else "",
-        "trial_id": trial.id,
-        "configuration_id": trial.configuration.id,
-        "seed": trial.seed,
+        "trial_id": record.tags["trial_id"] if record else _planned_id(fields, seed),
+        "configuration_id": configuration_run.tags["configuration_id"],
+        "seed": seed,
         "state": state,
         "error": record.tags.get("error", "") if record and state == "failed" else "",
-        **trial.configuration.model_dump(),
+        **fields,
     }
     finals = record.metrics if record and state == "finished" else {}
     return row | {name: finals.get(name) for name in FINAL_METRICS}
+
+
+def _planned_id(fields: dict[str, Any], seed: int) -> str:
+    try:
+        return Trial(configuration=Configuration(**fields), seed=seed).id
+    except ValidationError:  # of an older version of the code, which only it could run
+        return ""
 
 
 def _columns(rows: list[dict[str, Any]]) -> list[str]:

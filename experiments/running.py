@@ -86,6 +86,7 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     experiment = take_part(experiment, options.shard)
     for name in sorted({c.dataset for c in experiment.configurations}):
         datasets.DATASETS[name].prepare(options.data_dir)
+    Tracker.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     with sole_sweep(folder, options.shard) as workers_lock:
         sweep = _Sweep(experiment, options, folder)
@@ -126,24 +127,27 @@ class _Sweep:
     def run(self, workers_lock: Path) -> str:
         """Returns what kept the sweep from its end, if anything did."""
         with self._shown, _interruptible():
-            engine = execution.start(
-                self._options.engine,
-                self._n_workers,
-                self._on_event,
-                workers_lock,
-                self._options.timeout,
-            )
             try:
-                execution.drive(self, engine, self._options.retries)
+                self._drive(workers_lock)
             except KeyboardInterrupt:
-                engine.stop()
                 self._grid.interrupt()
                 return "interrupted"
             except TrackingLost as error:
                 return f"tracking had to stop: {error}"
-            finally:
-                engine.stop()
         return ""
+
+    def _drive(self, workers_lock: Path) -> None:
+        engine = execution.start(
+            self._options.engine,
+            self._n_workers,
+            self._on_event,
+            workers_lock,
+            self._options.timeout,
+        )
+        try:
+            execution.drive(self, engine, self._options.retries)
+        finally:
+            engine.stop()
 
     def ask(self) -> Work | None:
         return self._grid.ask()
@@ -171,17 +175,15 @@ class _Sweep:
 
 
 def _tidy_up(plan: Plan, checkpoints: Path) -> None:
-    """Remove what a sweep that was killed in its last moments left of trials that are done."""
-    settled = {planned.trial.id for planned in plan.trials if planned.state not in _UNSETTLED}
+    """Remove what a killed sweep left: checkpoints of trials that are done, half-written ones."""
+    todo = {planned.trial.id for planned in plan.todo}
+    settled = {planned.trial.id for planned in plan.trials} - todo
     for path in checkpoints.glob("*.pt"):
         if path.stem in settled:
             path.unlink()
-    for path in checkpoints.glob("*.tmp"):  # torn by a kill; the lock says that nobody is writing
-        if any(path.name.startswith(planned.trial.id) for planned in plan.todo):
+    for path in checkpoints.glob("*.tmp"):  # the lock says that nobody is writing
+        if path.name.partition(".")[0] in todo | settled:
             path.unlink()
-
-
-_UNSETTLED = ("resumable", "missing")
 
 
 @contextmanager
