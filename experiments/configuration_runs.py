@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.planning import Plan
 from experiments.specification import Experiment
-from experiments.tracking.records import RunRecord, seeds_asked_for
+from experiments.tracking.records import RunRecord, finished_runs, seeds_asked_for
 from experiments.tracking.tracker import Tracker
 
 _AGGREGATED = {"return": "return", "nll": "test/nll"}
@@ -33,6 +33,7 @@ class _Seeds:
     n_left: int
     any_failed: bool
     finished: FinishedSeeds
+    closed: bool = False
 
 
 class ConfigurationRuns:
@@ -65,7 +66,7 @@ class ConfigurationRuns:
             for configuration in experiment.configurations
         }
         for configuration_id, seeds in self._seeds.items():
-            if not seeds.n_left and seeds.logged.get("n_finished") != len(seeds.finished):
+            if not seeds.n_left and not seeds.closed:
                 self._close(configuration_id)  # a kill came before
 
     def _open(self, configuration_id: str, record: RunRecord | None, plan: Plan) -> _Seeds:
@@ -86,7 +87,13 @@ class ConfigurationRuns:
         if n_left and record.status != "RUNNING":
             self._tracker.set_status(record.run_id, "RUNNING")
         expected = seeds_asked_for(record) | wanted
-        return _Seeds(record.run_id, expected, record.metrics, n_left, any_failed, finished)
+        # The status is the last thing that closing writes.
+        closed = (
+            record.status in ("FINISHED", "FAILED")
+            and record.metrics.get("n_finished", 0) == len(finished)
+            and finished_runs(record) == {seed: run_id for seed, (run_id, _) in finished.items()}
+        )
+        return _Seeds(record.run_id, expected, record.metrics, n_left, any_failed, finished, closed)
 
     def _create(self, configuration_id: str, seeds: Iterable[int]) -> str:
         configuration = self._experiment.configuration(configuration_id)
@@ -132,13 +139,16 @@ class ConfigurationRuns:
         """All trials have been told: the mean curve, the contact sheet, the status."""
         seeds = self._seeds[configuration_id]
         run_ids = [run_id for _, (run_id, _) in sorted(seeds.finished.items())]
-        if run_ids and f"{_CURVE}.mean" not in seeds.logged:
+        complete = len(seeds.finished) == len(seeds.expected) or seeds.any_failed
+        if run_ids and complete and f"{_CURVE}.mean" not in seeds.logged:
             for epoch, mean in mean_curve([self._tracker.curve(r, _CURVE) for r in run_ids]):
                 self._tracker.log_metrics(seeds.run_id, {f"{_CURVE}.mean": mean}, step=epoch)
             self._log_contact_sheet(configuration_id, seeds.run_id, run_ids)
-        # Last, since n_finished says on the next start that there is nothing to catch up with.
         self._log_aggregates(seeds)
-        self._tracker.set_status(seeds.run_id, "FAILED" if seeds.any_failed else "FINISHED")
+        if complete:
+            self._tracker.set_status(seeds.run_id, "FAILED" if seeds.any_failed else "FINISHED")
+        else:  # another sweep asked for more seeds and was stopped
+            self._tracker.set_status(seeds.run_id, "KILLED")
 
     def _log_contact_sheet(
         self, configuration_id: str, run_id: str, trial_run_ids: list[str]

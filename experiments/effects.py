@@ -16,6 +16,7 @@ from experiments.statistics import (
     paired_p_value,
     t_interval,
 )
+from vae.configuration import YARDSTICK
 
 
 def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -36,7 +37,8 @@ def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
     rows = [
         row
         for axis in axes
-        if is_yardstick(metric) or axis not in SCALE_FIELDS
+        if axis not in ("dataset", *YARDSTICK)
+        and (is_yardstick(metric) or axis not in SCALE_FIELDS)
         for row in _effects_of(axis, [a for a in axes if a != axis], finished, metric)
     ]
     frame = pd.DataFrame(rows, columns=[*_EFFECT[:-1]])
@@ -59,7 +61,8 @@ def _effects_of(
         paired = (table[first] - table[second]).dropna()
         if paired.empty:
             continue
-        first_is_better = (paired.mean() < 0) == lower
+        means = paired.groupby(level="seed").mean()
+        first_is_better = (means.mean() < 0) == lower
         better, worse = (first, second) if first_is_better else (second, first)
         differences = paired if first_is_better else -paired
         per_seed = differences.groupby(level="seed").mean().to_numpy()

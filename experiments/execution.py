@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import queue
 import signal
 import threading
 from collections import Counter
@@ -149,7 +150,10 @@ class Processes:
         self._listener = threading.Thread(target=_listen, args=(self._news, on_event), daemon=True)
         self._listener.start()
         self._pools = [self._new_pool() for _ in range(n_workers)]
-        self._idle = list(self._pools)
+        # A future is done a moment before its callback has made its pool idle: wait for that.
+        self._idle: queue.LifoQueue[ProcessPool] = queue.LifoQueue()
+        for pool in self._pools:
+            self._idle.put(pool)
 
     def _new_pool(self) -> ProcessPool:
         pool = ProcessPool(
@@ -163,7 +167,7 @@ class Processes:
         return pool
 
     def submit(self, work: Work) -> Future[TrialResult]:
-        pool = self._idle.pop()
+        pool = self._idle.get(timeout=60)
         if not pool.active:  # its worker died while it had nothing to do
             pool = self._replace(pool)
         future: Future[TrialResult] = pool.schedule(
@@ -175,7 +179,7 @@ class Processes:
     def _release(self, pool: ProcessPool, done: Future[TrialResult]) -> None:
         if not done.cancelled() and done.exception() is not None:
             pool.stop()  # whatever state its locks are in
-        self._idle.append(pool)
+        self._idle.put(pool)
 
     def _replace(self, pool: ProcessPool) -> ProcessPool:
         pool.stop()
@@ -207,9 +211,12 @@ def _ctrl_c_ignored() -> Iterator[None]:
 
 def _listen(news: Connection, on_event: Callable[[Event], None]) -> None:
     """Pass on what the workers tell until the last of them, and the parent, hung up."""
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            on_event(news.recv())
+    while True:
+        try:
+            event = news.recv()
+        except (EOFError, OSError):
+            return
+        on_event(event)
 
 
 # What follows runs in the worker.

@@ -44,12 +44,17 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
     tracker = open_tracker(experiment, tracking_uri)
     tracked = by_trial(tracker.records("trial")).values()
     by_seed = {(r.tags["configuration_id"], _seed(r)): r for r in tracked}
+    # Two runs of one configuration are left by a kill while one takes the other's place.
+    configuration_runs: dict[str, RunRecord] = {}
+    seeds: dict[str, set[int]] = {}
+    for record in tracker.records("configuration"):
+        configuration_id = record.tags["configuration_id"]
+        configuration_runs[configuration_id] = record
+        seeds.setdefault(configuration_id, set()).update(seeds_asked_for(record))
     rows = [
-        _row(
-            configuration_run, seed, by_seed.get((configuration_run.tags["configuration_id"], seed))
-        )
-        for configuration_run in tracker.records("configuration")
-        for seed in sorted(seeds_asked_for(configuration_run))
+        _row(configuration_run, seed, by_seed.get((configuration_id, seed)))
+        for configuration_id, configuration_run in configuration_runs.items()
+        for seed in sorted(seeds[configuration_id])
     ]
     return _typed(pd.DataFrame(rows, columns=_columns(rows)))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.configuration_runs import ConfigurationRuns
 from experiments.planning import Plan, PlannedTrial
 from experiments.provenance import Provenance, provenance
 from experiments.specification import Experiment
+from experiments.tracking import TrackingRefused
 from experiments.tracking.client import at_most
 from experiments.tracking.tracker import Tracker
 from experiments.tracking.trial_log import TrialLog
@@ -59,10 +60,11 @@ class Grid:
         if planned is None:
             return None
         trial = planned.trial
+        run_id = self._open_run(planned)
         work = Work(
             trial=trial,
             label=f"{self._experiment.label(trial.configuration)} s{trial.seed}",
-            run_id=self._open_run(planned),
+            run_id=run_id,
             until=trial.configuration.epochs,
             fresh=planned.record is None,
             tracking_uri=self._tracker.uri,
@@ -70,7 +72,9 @@ class Grid:
             device=self._places.device,
             checkpoint=self._places.checkpoint_dir / f"{trial.id}.pt",
         )
-        self._open[work.run_id] = work
+        self._open[run_id] = work
+        digest = self._digests[trial.configuration.dataset]
+        self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
         return work
 
     def _open_run(self, planned: PlannedTrial) -> str:
@@ -84,20 +88,30 @@ class Grid:
         else:
             run_id = record.run_id
             self._tracker.reopen(record)
-        digest = self._digests[configuration.dataset]
-        self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
         return run_id
 
     def tell(self, result: TrialResult) -> None:
         work = result.work
+        if result.state == "lost":
+            result = self._settle_lost(result)
         self._open.pop(work.run_id, None)
         self.results["finished" if result.state == "finished" else "failed"] += 1
-        if result.state == "lost":
-            TrialLog(self._tracker.uri, work.run_id).fail(result.error, "")
         configuration_id = work.trial.configuration.id
         self.left[configuration_id] -= 1
         metrics = result.metrics if result.state == "finished" else None
         self._configuration_runs.add(configuration_id, work.trial.seed, work.run_id, metrics)
+
+    def _settle_lost(self, result: TrialResult) -> TrialResult:
+        """A worker may have been lost after its trial's last word, and before its own."""
+        log = TrialLog(self._tracker.uri, result.work.run_id)
+        try:
+            metrics = log.read_back()
+            if metrics is not None:
+                return replace(result, state="finished", error="", metrics=metrics)
+            log.fail(result.error, "")
+        except TrackingRefused as error:  # its run was deleted
+            return replace(result, error=f"{result.error}; {error}")
+        return result
 
     def interrupt(self) -> None:
         """Mark what was running as stopped; the next sweep goes on from there."""

@@ -8,7 +8,9 @@ that agree and would keep people waiting until it ran out.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,46 +37,52 @@ class Shard:
         return f"{self.index}/{self.count}"
 
 
+def _folder(name: str) -> Path:
+    """Of this machine and user, the same for sweeps that are started in different places."""
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"vae-sweeps-{os.getuid()}" / digest
+
+
 @contextmanager
-def sole_sweep(folder: Path, shard: Shard) -> Iterator[Path]:
-    """Hold the experiment whose checkpoints are in `folder`; yields the lock of the workers.
+def sole_sweep(name: str, shard: Shard) -> Iterator[Path]:
+    """Hold what `name` stands for; yields the lock that the workers are to hold.
+
+    Args:
+        name: of an experiment and of where it is tracked
 
     Raises:
         BadInput: while another live sweep on this machine has some of the same configurations.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "sweeps.lock").touch()
-    except OSError as error:
-        raise BadInput(f"--checkpoint-dir {folder}: {error.strerror}") from error
-    with (folder / "sweeps.lock").open("a+") as gate:
+    folder = _folder(name)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "gate").open("a+") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)  # held for as long as it takes to look around
-        for path in folder.glob("sweep-*-of-*.lock"):
-            other = _shard_of(path)
-            if not other.is_disjoint_from(shard) and not _is_free(path):
+        for path in _overlapping(folder, "sweep", shard):
+            if not _is_free(path):
                 raise BadInput(
                     f"a sweep of this experiment is running (process {_holder(path)}): wait for "
                     f"it, stop it, or give each a part of its own with --shard I/N"
                 )
-        mine = (folder / f"sweep-{shard.index}-of-{shard.count}.lock").open("a+")
+        mine = (folder / f"sweep-{shard.index}-of-{shard.count}").open("a+")
         fcntl.flock(mine, fcntl.LOCK_EX)
-    workers = folder / f"workers-{shard.index}-of-{shard.count}.lock"
+    workers = folder / f"workers-{shard.index}-of-{shard.count}"
     with mine:
         mine.truncate(0)
         mine.write(str(os.getpid()))
         mine.flush()
-        _wait_for_orphans(workers)
-        try:
-            yield workers
-        finally:
-            with (folder / "sweeps.lock").open("a+") as gate:
-                fcntl.flock(gate, fcntl.LOCK_EX)  # nobody looks at files that are going away
-                workers.unlink(missing_ok=True)
-                Path(mine.name).unlink(missing_ok=True)
+        for path in _overlapping(folder, "workers", shard):
+            _wait_for_orphans(path)
+        yield workers
+
+
+def _overlapping(folder: Path, kind: str, shard: Shard) -> list[Path]:
+    """The locks of that kind whose shards share a configuration with `shard`."""
+    paths = folder.glob(f"{kind}-*-of-*")
+    return [path for path in paths if not _shard_of(path).is_disjoint_from(shard)]
 
 
 def _shard_of(path: Path) -> Shard:
-    _, index, _, count = path.stem.split("-")
+    _, index, _, count = path.name.split("-")
     return Shard(int(index), int(count))
 
 

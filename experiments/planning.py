@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -107,10 +108,10 @@ def all_done(
 
 
 def take_part(experiment: Experiment, shard: Shard) -> Experiment:
-    """The shard's configurations: the same ones however the file orders them."""
-    in_order = sorted(configuration.id for configuration in experiment.configurations)
-    mine = set(in_order[shard.index - 1 :: shard.count])
-    part = tuple(c for c in experiment.configurations if c.id in mine)
+    """The shard's configurations: by their identity, so that no edit of the file moves one."""
+    part = tuple(
+        c for c in experiment.configurations if int(c.id, 16) % shard.count == shard.index - 1
+    )
     return replace(experiment, configurations=part)
 
 
@@ -130,13 +131,15 @@ class Estimate:
         self._fields = {c.id: c.model_dump() for c in self._configurations.values()}
         self._measured: dict[str, float] = {}
         self._nearest: dict[str, str] = {}
+        self._lock = threading.Lock()  # one thread hears of epochs, another asks what is left
 
     def learn(self, configuration_id: str, seconds: float) -> None:
         """Take note of how long an epoch took."""
-        if configuration_id not in self._measured:
-            self._nearest.clear()
-        if configuration_id in self._configurations:
-            self._measured[configuration_id] = seconds
+        with self._lock:
+            if configuration_id not in self._measured:
+                self._nearest.clear()
+            if configuration_id in self._configurations:
+                self._measured[configuration_id] = seconds
 
     def learn_from(self, records: Iterable[RunRecord]) -> None:
         for record in records:
@@ -145,14 +148,15 @@ class Estimate:
 
     def seconds(self, n_trials: Mapping[str, int], n_workers: int) -> float | None:
         """How long so many trials of each configuration_id take; None if nothing was measured."""
-        if not self._measured:
-            return None
-        total = 0.0
-        for configuration_id, n in n_trials.items():
-            if n:
-                per_epoch = self._measured[self._nearest_measured(configuration_id)]
-                total += n * self._configurations[configuration_id].epochs * per_epoch
-        return total / n_workers
+        with self._lock:
+            if not self._measured:
+                return None
+            total = 0.0
+            for configuration_id, n in n_trials.items():
+                if n:
+                    per_epoch = self._measured[self._nearest_measured(configuration_id)]
+                    total += n * self._configurations[configuration_id].epochs * per_epoch
+            return total / n_workers
 
     def _nearest_measured(self, configuration_id: str) -> str:
         if configuration_id in self._measured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping
@@ -83,8 +84,9 @@ class LogLines:
 
     def _say(self, line: str) -> None:
         # One write, so that lines of two threads do not mix.
-        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # whoever listened has left; the sweep goes on
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+            sys.stderr.flush()
 
 
 class LiveDisplay:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,8 +17,8 @@ from experiments.locks import Shard, sole_sweep
 from experiments.planning import Estimate, Plan, all_done, checkpoint_folder, make_plan, take_part
 from experiments.progress import Display, display
 from experiments.specification import Experiment
-from experiments.tracking import TrackingLost
-from experiments.tracking.addresses import check_reachable
+from experiments.tracking import TrackingLost, TrackingRefused
+from experiments.tracking.addresses import check_reachable, sqlite_path
 from experiments.tracking.records import RunRecord, by_trial, finished_runs
 from experiments.tracking.tracker import Tracker
 from experiments.work import EpochDone, Event, TrialResult, Work
@@ -88,10 +88,25 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
         datasets.DATASETS[name].prepare(options.data_dir)
     Tracker.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
-    with sole_sweep(folder, options.shard) as workers_lock:
+    _check_can_be_made(folder)
+    with sole_sweep(
+        _lock_name(options.tracking_uri, experiment.name), options.shard
+    ) as workers_lock:
         sweep = _Sweep(experiment, options, folder)
         trouble = sweep.run(workers_lock) if sweep.plan.todo else ""
         return sweep.outcome(trouble)
+
+
+def _check_can_be_made(folder: Path) -> None:
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise BadInput(f"--checkpoint-dir {folder}: cannot be written")
+
+
+def _lock_name(tracking_uri: str, experiment: str) -> str:
+    """What two sweeps must not hold at once, from wherever they are started."""
+    database = sqlite_path(tracking_uri)
+    return f"{database.resolve() if database else tracking_uri.rstrip('/')} {experiment}"
 
 
 class _Sweep:
@@ -100,7 +115,7 @@ class _Sweep:
     def __init__(self, experiment: Experiment, options: Options, checkpoints: Path) -> None:
         self._options = options
         tracker = Tracker.create(options.tracking_uri, experiment.name)
-        configurations = {r.tags["configuration_id"]: r for r in tracker.records("configuration")}
+        configurations = tracker.only_configuration_runs()
         deleted = {record.run_id for record in tracker.records("trial", deleted=True)}
         tracked = all_done(experiment, configurations, deleted)
         records: list[RunRecord] = []
@@ -133,6 +148,8 @@ class _Sweep:
                 self._grid.interrupt()
                 return "interrupted"
             except TrackingLost as error:
+                with contextlib.suppress(TrackingLost, TrackingRefused):  # it may be gone, or not
+                    self._grid.interrupt()
                 return f"tracking had to stop: {error}"
         return ""
 
@@ -186,7 +203,7 @@ def _tidy_up(plan: Plan, checkpoints: Path) -> None:
             path.unlink()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
     """SIGTERM is a Ctrl-C; the second of either ends the process at once."""
 

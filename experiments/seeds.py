@@ -9,7 +9,7 @@ from typing import Any
 from vae.errors import BadInput
 
 _LARGEST = 2**63 - 1
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_RANGE = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
 
 
 def parse_seeds(value: Any) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from experiments.frames import varying_fields
+from vae.configuration import YARDSTICK
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
@@ -145,13 +146,13 @@ def describe(values: np.ndarray) -> dict[str, float]:
 
 
 def paired_p_value(differences: np.ndarray) -> float:
-    """Two-sided p of Student's paired t-test; 1 if all differences are 0, NaN for n < 2."""
+    """Two-sided p of Student's paired t-test; 1 if all differences are 0, NaN where unknown."""
     n = len(differences)
     if n < 2:
         return math.nan
     mean, deviation = float(np.mean(differences)), float(np.std(differences, ddof=1))
-    if deviation == 0:
-        return 1.0 if mean == 0 else 0.0
+    if deviation == 0:  # the test knows nothing of differences that do not vary
+        return 1.0 if mean == 0 else math.nan
     return float(2 * stdtr(n - 1, -abs(mean) / (deviation / math.sqrt(n))))
 
 
@@ -231,7 +232,7 @@ _COMPARISON = (
 
 
 def _groups(finished: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    fields = ["dataset"] if is_yardstick(metric) else list(SCALE_FIELDS)
+    fields = ["dataset", *YARDSTICK] if is_yardstick(metric) else list(SCALE_FIELDS)
     for values, group in finished.groupby(fields, sort=False):
         yield " ".join(map(str, values)), group
 
@@ -257,7 +258,8 @@ def _compare_group(
         row["mean"] = sign * means[configuration_id]
         if k:  # pairs of the best come first, in the order of the others
             to_best = -sign * differences[k - 1]
-            row |= _comparison(to_best, p_values[k - 1], corrected[k - 1])
+            behind = float(np.sum(sign * to_best)) < 0  # also over the seeds that both have
+            row |= _comparison(to_best, p_values[k - 1], corrected[k - 1], behind)
             row["p_improvement"] = probability_of_improvement(
                 table[best].dropna().to_numpy(), table[configuration_id].dropna().to_numpy()
             )
@@ -267,12 +269,12 @@ def _compare_group(
     return rows
 
 
-def _comparison(to_best: np.ndarray, p: float, p_holm: float) -> dict[str, object]:
+def _comparison(to_best: np.ndarray, p: float, p_holm: float, behind: bool) -> dict[str, object]:
     low, high = t_interval(to_best)
     if len(to_best) > 0 and not to_best.any():
         verdict = "identical"
     else:
-        verdict = "worse" if p_holm < SIGNIFICANCE else "not distinguishable"
+        verdict = "worse" if behind and p_holm < SIGNIFICANCE else "not distinguishable"
     return {
         "n_pairs": len(to_best),
         "difference": float(np.mean(to_best)) if len(to_best) else math.nan,

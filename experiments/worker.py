@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import traceback
 from collections.abc import Callable
 
 import torch
 
-from experiments.tracking import TrackingLost
+from experiments.tracking import TrackingLost, TrackingRefused
+from experiments.tracking.client import NO_ROOM
 from experiments.tracking.trial_log import TrialLog
 from experiments.work import EpochDone, Event, Notice, TrialResult, Work
 from vae import checkpoints
@@ -18,8 +18,6 @@ from vae.evaluation import evaluate, nll
 from vae.images import reconstructions, samples
 from vae.splits import Splits, load_splits
 from vae.training import EpochMetrics, Training, fit
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def prepare_process() -> None:
@@ -43,7 +41,7 @@ def advance(work: Work, report: Callable[[Event], None]) -> TrialResult:
     except Diverged as error:
         return _fail(work, log, f"diverged: {error}", "")
     except OSError as error:
-        if error.errno in _NO_ROOM:  # not this trial's fault, and the next one would meet it too
+        if error.errno in NO_ROOM:  # not this trial's fault, and the next one would meet it too
             return TrialResult(work, "untracked", f"{error.strerror} ({error.filename})")
         return _fail(work, log, f"{type(error).__name__}: {error}", traceback.format_exc())
     except Exception as error:
@@ -56,17 +54,20 @@ def _fail(work: Work, log: TrialLog, reason: str, details: str) -> TrialResult:
         log.fail(reason, details)
     except TrackingLost as error:
         return TrialResult(work, "untracked", str(error))
+    except TrackingRefused as error:  # its run was deleted: that is all there is to say of it
+        reason = f"{reason}; {error}"
     work.checkpoint.unlink(missing_ok=True)
     return TrialResult(work, "failed", reason)
 
 
 def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> TrialResult:
+    if not work.fresh and (finals := log.read_back()) is not None:
+        work.checkpoint.unlink(missing_ok=True)
+        return TrialResult(work, "finished", metrics=finals)
     configuration = work.trial.configuration
     device = _device(work.device)
     splits = load_splits(configuration, work.data_dir, device)
     training = _restore(work, splits, device, report)
-    if not work.fresh:
-        log.read_back()
     for metrics in fit(training, splits, work.until):
         named = epoch_metrics(metrics, configuration.beta)
         log.log_epoch(metrics.epoch, named)

@@ -51,6 +51,8 @@ def parse_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadInput(f"line {line}: not YAML: {error.problem}") from error
+    except RecursionError as error:
+        raise BadInput("not YAML: nested too deeply") from error
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, BadInput):
             raise
@@ -63,9 +65,10 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key_node, _ in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise BadInput(f"line {line}: a key should be a word")
             if key_node.value in seen:
-                line = key_node.start_mark.line + 1
                 raise BadInput(f"line {line}: key '{key_node.value}' is given twice")
-            if isinstance(key_node.value, str):
-                seen.add(key_node.value)
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)

@@ -24,6 +24,12 @@ FILES: dict[str, tuple[str, list[str]]] = {
     "malformed": ("name: x\ngrid: {encoder: [mlp1\nseeds: 3\n", ["line 3"]),
     "tab": ("name: x\n\tgrid: {}\n", ["line 2"]),
     "duplicate key": ("name: x\nseeds: 3\nseeds: 4\n", ["line 3", "'seeds' is given twice"]),
+    "a list for a key": ("name: x\nfixed: {[a]: 1}\n", ["line 2", "key"]),
+    "a mapping for a key": ("name: x\nfixed: {? {a: 1} : 2}\n", ["line 2", "key"]),
+    "nested too deeply": ("[" * 3000, ["nested"]),
+    "astronomical epochs": (HEAD + "fixed: {epochs: 99999999999999999999}\n", ["epochs"]),
+    "yardstick as an axis": (HEAD + "grid: {nll_samples: [1, 50]}\n", ["nll_samples"]),
+    "yardstick beyond the test set": (HEAD + "fixed: {nll_images: 1001}\n", ["nll_images", "1000"]),
     "duplicate axis": (
         HEAD + "grid:\n  loss: [sse]\n  loss: [bce]\n", ["line 5", "'loss' is given twice"],
     ),
@@ -119,6 +125,9 @@ ARGUMENTS: dict[str, tuple[list[str], list[str]]] = {
     "shard beyond the last": (["--shard", "3/2"], ["--shard", "'3/2'"]),
     "shard in words": (["--shard", "first"], ["--shard", "I/N"]),
     "tracking in a file store": (["--tracking-uri", "./mlruns"], ["--tracking-uri", "sqlite:///"]),
+    "tracking on a port that is none": (
+        ["--tracking-uri", "http://127.0.0.1:abc"], ["--tracking-uri", "127.0.0.1:abc"],
+    ),
     "tracking in a folder": (["--tracking-uri", "sqlite:///."], ["--tracking-uri", "file"]),
     "tracking in another file": (
         ["--tracking-uri", "sqlite:///good.yaml"], ["not a SQLite database"],

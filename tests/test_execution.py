@@ -11,6 +11,7 @@ from subprocess import Popen
 
 import pytest
 
+from experiments.specification import load_experiment
 from tests.chaos.chaos import kill, workers_of
 from tests.conftest import Workspace
 from tests.tracked import numbers, runs
@@ -145,15 +146,17 @@ def test_a_time_limit_is_a_failure_with_its_reason(long: Workspace) -> None:
 
 
 def test_a_second_sweep_of_the_same_experiment_is_refused(long: Workspace) -> None:
-    sweep = Running(long, "long.yaml", "--workers", "1", "--shard", "1/2")
+    (configuration,) = load_experiment(long.folder / "long.yaml").configurations
+    mine = int(configuration.id, 16) % 2 + 1
+    sweep = Running(long, "long.yaml", "--workers", "1", "--shard", f"{mine}/2")
     sweep.wait_until(lambda: "epoch" in sweep.said)
-    for shard in ("1/2", "1/1", "1/3"):
+    for shard in (f"{mine}/2", "1/1", "1/3"):
         refused = long.run("sweep.py", "long.yaml", "--shard", shard)
         assert refused.returncode == 2
         assert refused.stderr.count("\n") == 1
         assert f"process {sweep.process.pid}" in refused.stderr
         assert "--shard" in refused.stderr
-    allowed = long.run("sweep.py", "long.yaml", "--shard", "2/2")  # of one configuration: nothing
+    allowed = long.run("sweep.py", "long.yaml", "--shard", f"{3 - mine}/2")  # nothing
     assert allowed.returncode == 0, allowed.stderr
     sweep.process.send_signal(signal.SIGINT)
     assert sweep.end() == 130

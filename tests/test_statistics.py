@@ -209,3 +209,30 @@ def test_holm_by_hand() -> None:
 def test_the_interquartile_mean_is_scipy_s(n: int) -> None:
     values = np.random.default_rng(n).normal(size=n)
     assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25))
+
+
+def test_no_claim_against_a_configuration_that_is_ahead_wherever_both_have_run() -> None:
+    """The best mean may owe itself to easy seeds that the other has not run."""
+    rows = [("mlp1", s, "finished", -30.0 + (20 if s > 4 else 0) + 0.01 * s) for s in range(10)]
+    rows += [("mlp3", s, "finished", -29.0 + 0.02 * s) for s in range(5)]
+    best, other = compare(trials(*rows)).to_dict("records")
+    assert (best["encoder"], best["verdict"]) == ("mlp1", "best")
+    assert other["p_holm"] < 0.05
+    assert other["verdict"] == "not distinguishable"
+
+
+def test_yardsticks_of_different_length_are_not_compared() -> None:
+    longer = GOLDEN.assign(nll_samples=500, configuration_id="x" + GOLDEN["encoder"])
+    frame = pd.concat([GOLDEN, longer])
+    frame = frame.assign(**{"test/nll": -frame["return"]})
+    assert list(compare(frame, "test/nll")["verdict"]).count("best") == 2
+
+
+def test_differences_that_do_not_vary_prove_nothing() -> None:
+    frame = trials(
+        ("mlp1", 0, "finished", 5.0),
+        ("mlp1", 1, "finished", 5.0),
+        ("mlp3", 0, "finished", 4.0),
+        ("mlp3", 1, "finished", 4.0),
+    )
+    assert list(compare(frame)["verdict"]) == ["best", "not distinguishable"]

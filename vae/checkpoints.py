@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import torch
@@ -25,7 +24,7 @@ def save(training: Training, path: Path) -> None:
     itself go down, `load` recognises a torn file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = path.with_suffix(".tmp")  # a trial has one writer, who also clears up after a kill
     content = {
         "format": _FORMAT,
         "numbers_version": NUMBERS_VERSION,

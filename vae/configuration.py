@@ -13,8 +13,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
-    PositiveInt,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -43,6 +41,9 @@ def _name(table: Any, kind: str) -> AfterValidator:
 
 
 Finite = Field(allow_inf_nan=False)
+PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Configuration(BaseModel):
@@ -123,7 +124,7 @@ class Trial(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     configuration: Configuration
-    seed: NonNegativeInt
+    seed: Seed
 
     @functools.cached_property
     def id(self) -> str:

@@ -7,5 +7,9 @@ written last: MLflow itself also shows runs as finished whose process died polit
 """
 
 
+class TrackingRefused(Exception):
+    """The tracking store answered that it will not do this, such as to write to a deleted run."""
+
+
 class TrackingLost(Exception):
     """The tracking store stayed away, or cannot take any more."""

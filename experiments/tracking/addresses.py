@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import sqlite3
@@ -25,7 +26,7 @@ def check_reachable(uri: str) -> None:
         try:
             with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=8):  # noqa: S310
                 return
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise BadInput(f"--tracking-uri {uri}: no MLflow server answers ({error})") from error
     if (path := sqlite_path(uri)) is not None:
         _check_sqlite(path)

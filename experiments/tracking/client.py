@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
-import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
+import requests
 import tenacity
 
-from experiments.tracking import TrackingLost
+from experiments.tracking import TrackingLost, TrackingRefused
 from experiments.tracking.addresses import sqlite_path
 
 # Retrying is done here, with a limit in seconds; MLflow's own would add minutes to every call.
@@ -41,7 +42,8 @@ def connect(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri)
 
 
-_PERMANENT = ("disk is full", "disk quota", "readonly database", "no such table")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_PERMANENT = ("No space left", "disk is full", "disk quota", "readonly database", "no such table")
 _TRANSIENT_CODES = {"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
 
@@ -52,7 +54,10 @@ def _is_transient(error: BaseException) -> bool:
         unanswered = text.startswith("API request to ")
         transient = unanswered or error.error_code in _TRANSIENT_CODES
         return transient and not any(p in text for p in _PERMANENT)
-    return isinstance(error, ConnectionError | TimeoutError | urllib.error.URLError)
+    if isinstance(error, requests.RequestException):  # of an artifact on its way
+        response = error.response
+        return response is None or response.status_code >= 500
+    return isinstance(error, ConnectionError | TimeoutError)
 
 
 @contextmanager
@@ -73,6 +78,7 @@ def patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
     Raises:
         TrackingLost: when it stays away, or says that it cannot go on.
+        TrackingRefused: when it answers that it will not do this.
     """
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_is_transient),
@@ -82,7 +88,8 @@ def patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     )
     try:
         return retrying(call, *args, **kwargs)
-    except MlflowException as error:
-        if _is_transient(error) or any(p in str(error) for p in _PERMANENT):
+    except (MlflowException, OSError) as error:
+        lost = _is_transient(error) or any(words in str(error) for words in _PERMANENT)
+        if lost or getattr(error, "errno", None) in NO_ROOM:
             raise TrackingLost(str(error).splitlines()[0]) from error
-        raise
+        raise TrackingRefused(str(error).splitlines()[0]) from error

@@ -29,7 +29,7 @@ class RunRecord:
         return {"FAILED": "failed", "RUNNING": "running"}.get(self.status, "missing")
 
 
-_PREFERENCE = ("finished", "running", "pruned", "failed", "missing")
+_PREFERENCE = ("finished", "pruned", "failed", "running", "missing")
 
 
 def by_trial(records: Iterable[RunRecord]) -> dict[str, RunRecord]:

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, ViewType
 
 from experiments.provenance import Provenance
+from experiments.tracking import TrackingRefused
 from experiments.tracking.addresses import safe_name, sqlite_path, use_write_ahead_log
 from experiments.tracking.client import connect, patiently
 from experiments.tracking.pictures import is_picture, step_of
@@ -47,9 +48,15 @@ class Tracker:
         if tracker is not None:
             return tracker
         client = connect(uri)
-        return cls(
-            uri, patiently(client.create_experiment, name, artifacts, _EXPERIMENT_TAGS), client
-        )
+        try:
+            made = patiently(client.create_experiment, name, artifacts, _EXPERIMENT_TAGS)
+        except TrackingRefused:
+            # Another shard was faster, or this was the second try after a lost answer.
+            tracker = cls.find(uri, name)
+            if tracker is None:
+                raise
+            return tracker
+        return cls(uri, made, client)
 
     @classmethod
     def find(cls, uri: str, name: str) -> Tracker | None:
@@ -215,6 +222,20 @@ class Tracker:
             local = patiently(self._mlflow.download_artifacts, run_id, path, folder)
             with Image.open(local) as picture:
                 return np.asarray(picture)
+
+    def only_configuration_runs(self) -> dict[str, RunRecord]:
+        """The run of each configuration_id; of two, which a kill in the middle of a replacement
+        leaves, the newer one, to which the other's trials are moved.
+        """
+        newest: dict[str, RunRecord] = {}
+        for record in self.records("configuration"):
+            older = newest.get(record.tags["configuration_id"])
+            if older is not None:
+                self.move_children(older.run_id, record.run_id)
+                self.ask_for_seeds(record, seeds_asked_for(older))
+                self.delete(older.run_id)
+            newest[record.tags["configuration_id"]] = record
+        return newest
 
     def move_children(self, run_id: str, new_parent: str) -> None:
         """Nest the trial runs below `run_id` under another configuration run."""

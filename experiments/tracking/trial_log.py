@@ -33,14 +33,17 @@ class TrialLog:
         self._images: set[str] = set()
         self._finals: set[str] = set()
 
-    def read_back(self) -> None:
-        """Learn what the run holds from an earlier attempt."""
+    def read_back(self) -> dict[str, float] | None:
+        """Learn what the run holds from an earlier attempt; returns its metrics if it is done."""
         history = patiently(self._mlflow.get_metric_history, self.run_id, _EPOCH_MARK)
         self._epochs = {metric.step for metric in history}
         files = patiently(self._mlflow.list_artifacts, self.run_id, "images")
         # MLflow writes a picture's thumbnail last.
         self._images = {picture_id(file.path) for file in files if file.path.endswith(".webp")}
-        self._finals = set(patiently(self._mlflow.get_run, self.run_id).data.metrics)
+        run = patiently(self._mlflow.get_run, self.run_id)
+        self._finals = set(run.data.metrics)
+        done = run.info.status == "FINISHED" and run.data.tags.get("completed") == "true"
+        return dict(run.data.metrics) if done else None
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         if epoch not in self._epochs:
