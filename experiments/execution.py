@@ -106,7 +106,6 @@ class Serial:
     def __init__(self, on_event: Callable[[Event], None]) -> None:
         from experiments import worker
 
-        worker.prepare_process()
         self._advance = worker.advance
         self._on_event = on_event
 
@@ -243,9 +242,8 @@ def _die_with_parent() -> None:
 
 
 def _warm_up() -> None:
-    from experiments import worker
-
-    worker.prepare_process()
+    """Import what takes seconds before there is work."""
+    import experiments.worker  # noqa: F401
 
 
 def _advance_in_worker(work: Work) -> TrialResult:

@@ -33,6 +33,8 @@ def prepare_process() -> None:
 
 def advance(work: Work, report: Callable[[Event], None]) -> TrialResult:
     """Do `work`. What goes wrong in it ends up in its run and in the result, and nowhere else."""
+    # Every time: a process that took another's place may have done nothing before.
+    prepare_process()
     log = TrialLog(work.tracking_uri, work.run_id)
     try:
         return _advance(work, log, report)

@@ -7,6 +7,7 @@ import select
 from dataclasses import replace
 
 import pytest
+import torch
 
 from experiments import worker
 from experiments.provenance import Provenance
@@ -73,6 +74,15 @@ def test_uncommitted_code_goes_into_the_run(workspace: Workspace) -> None:
     (diff,) = (workspace.folder / "mlartifacts").rglob("git.diff")
     assert diff.read_text() == "+ a change"
     assert len(tracker._mlflow.get_run(run_id).inputs.dataset_inputs) == 1
+
+
+def test_a_worker_computes_with_one_thread_whatever_came_before(workspace: Workspace) -> None:
+    """One that took a lost one's place was found computing with two, to other last bits."""
+    torch.set_num_threads(2)
+    torch.set_flush_denormal(False)
+    assert worker.advance(some_work(workspace), print).state == "finished"
+    assert torch.get_num_threads() == 1
+    assert (torch.tensor(1e-30) * torch.tensor(1e-10)).item() == 0, "denormals are flushed"
 
 
 def test_an_event_fits_an_atomic_write() -> None:
