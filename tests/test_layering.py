@@ -29,9 +29,7 @@ def test_vae_loads_neither_mlflow_nor_optuna_nor_yaml() -> None:
 
 
 def test_analyze_loads_no_torch() -> None:
-    modules = loaded(
-        "import analyze, experiments.frames, experiments.statistics, experiments.report"
-    )
+    modules = loaded("import analyze, experiments.frames, experiments.reporting.folder")
     assert modules.isdisjoint({"torch", "torchvision"})
 
 
