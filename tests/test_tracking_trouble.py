@@ -145,7 +145,12 @@ def forget_the_end(workspace: Workspace) -> None:
     """As if killed between the last metrics and the tag that says completed."""
     run_id = the_trial(workspace).run_id
     in_database(workspace, "DELETE FROM tags WHERE key = 'completed' AND run_uuid = ?", run_id)
-    in_database(workspace, "UPDATE runs SET status = 'RUNNING' WHERE run_uuid = ?", run_id)
+    forget_the_status(workspace)
+
+
+def forget_the_status(workspace: Workspace) -> None:
+    """As if killed before the last word: the configuration's run was not closed either."""
+    in_database(workspace, "UPDATE runs SET status = 'RUNNING'")
 
 
 def checkpoint_of(workspace: Workspace) -> Path:
@@ -171,7 +176,7 @@ def test_a_run_without_the_tag_is_not_done_and_goes_on_in_its_own_run(
 
 def test_a_completed_run_whose_status_was_lost_is_finished_again(done: Workspace) -> None:
     before = the_trial(done)
-    in_database(done, "UPDATE runs SET status = 'RUNNING' WHERE run_uuid = ?", before.run_id)
+    forget_the_status(done)
     assert sweep(done).returncode == 0
     assert the_trial(done).metrics == before.metrics
     assert the_trial(done).status == "FINISHED"
