@@ -118,6 +118,8 @@ class _Sweep:
         configurations = tracker.only_configuration_runs()
         deleted = {record.run_id for record in tracker.records("trial", deleted=True)}
         tracked = all_done(experiment, configurations, deleted)
+        if tracked is not None and tracker.any_trial_running():
+            tracked = None  # something is left that has to be ended
         records: list[RunRecord] = []
         if tracked is None:
             records = tracker.records("trial")

@@ -95,6 +95,12 @@ class Tracker:
                 if not token:
                     return records
 
+    def any_trial_running(self) -> bool:
+        """Whether some trial run is RUNNING, be it alive or left by the dead."""
+        query = "tags.kind = 'trial' and attributes.status = 'RUNNING'"
+        ids = [self.experiment_id]
+        return bool(patiently(self._mlflow.search_runs, ids, query, max_results=1))
+
     def create_configuration_run(
         self, configuration: Configuration, label: str, seeds: Iterable[int]
     ) -> str:
