@@ -54,10 +54,14 @@ def check_against_undisturbed(workspace: Workspace, folder: Path, database: Path
 
 
 def means(database: Path) -> dict[str, dict[str, object]]:
-    """What the configuration runs show at last, and every point of their curves."""
+    """What the configuration runs show at last, and every point of their curves.
+
+    The step of an aggregate says how many seeds had finished when it last changed: in a run that
+    took another's place, `n_expected` has the step at which that was.
+    """
     return {
         run.tags["configuration_id"]: {
-            key: points if key == "val/return.mean" else points[-1]
+            key: points if key == "val/return.mean" else points[-1][1]
             for key, points in run.metrics.items()
         }
         for run in runs(database, "configuration")
