@@ -44,6 +44,8 @@ def main() -> int:
     options = Options(**{name: getattr(arguments, name) for name in Options.__dataclass_fields__})
     outcome = run_sweep(experiment, options)
     again = shlex.join(["python", *sys.argv])
+    if outcome.standing:
+        print(*outcome.standing.lines(), sep="\n")
     print(outcome.closing_line(again, arguments.experiment), file=sys.stderr)
     return outcome.exit_code
 
@@ -87,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--timeout", type=positive_seconds, metavar="SECONDS", help="that a trial may take")
     add("--retry-failed", action="store_true", help="run failed trials again, too")
+    add("--optuna-storage", metavar="URI", help="of a study; default: next to the tracking store")
     add(
         "--shard",
         type=shard,

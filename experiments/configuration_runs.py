@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from experiments.planning import Plan
+from experiments.planning import PlannedTrial
 from experiments.specification import Experiment
+from experiments.stock import Stock
 from experiments.tracking.records import RunRecord, finished_runs, seeds_asked_for
 from experiments.tracking.tracker import Tracker
+from vae.configuration import Configuration
 
 _AGGREGATED = {"return": "return", "nll": "test/nll"}
 """Name of the aggregate, name of the trials' metric."""
@@ -19,21 +21,45 @@ _AGGREGATED = {"return": "return", "nll": "test/nll"}
 _CURVE = "val/return"
 
 
-FinishedSeeds = dict[int, tuple[str, Mapping[str, float]]]
-"""By seed, the run and the final metrics of a finished trial."""
-
-
 @dataclass
-class _Seeds:
-    """What is known of a configuration's trials."""
+class _Row:
+    """A configuration run and what is known of its trials.
 
-    run_id: str
+    Attributes:
+        expected: the seeds that any sweep has asked for so far
+        left: those of them that this sweep has still to hear of
+        pruned: why the configuration was given up, if it was
+        logged: the metrics that the run has
+    """
+
+    configuration: Configuration
     expected: set[int]
-    logged: Mapping[str, float]
-    n_left: int
-    any_failed: bool
-    finished: FinishedSeeds
-    closed: bool = False
+    left: set[int]
+    failed: set[int]
+    finished: dict[int, tuple[str, Mapping[str, float]]]
+    pruned: str = ""
+    run_id: str = ""
+    logged: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """What the run's status should be."""
+        if self.left:
+            return "RUNNING"
+        if self.failed:
+            return "FAILED"
+        if self.pruned or len(self.finished) < len(self.expected):
+            return "KILLED"  # given up; or another sweep asked for more seeds and was stopped
+        return "FINISHED"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to come, so that the mean curve can be drawn."""
+        return self.status in ("FINISHED", "FAILED") or bool(self.pruned)
+
+    @property
+    def finished_runs(self) -> dict[int, str]:
+        return {seed: run_id for seed, (run_id, _) in sorted(self.finished.items())}
 
 
 class ConfigurationRuns:
@@ -43,145 +69,132 @@ class ConfigurationRuns:
     leaves alone what is there.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        plan: Plan,
-        tracker: Tracker,
-        tracked: Mapping[str, RunRecord],
-        finished: Mapping[str, FinishedSeeds],
+    def __init__(self, experiment: Experiment, tracker: Tracker, stock: Stock) -> None:
+        self._experiment = experiment
+        self._tracker = tracker
+        self._stock = stock
+        self._rows: dict[str, _Row] = {}
+
+    def open(
+        self, configuration: Configuration, trials: Sequence[PlannedTrial], pruned: str = ""
     ) -> None:
-        """Make the runs that are missing; all exist from the start, so that what is missing can
-        be seen however early the sweep ends.
+        """Make the run if it is missing, and bring it up to date.
 
         Args:
-            tracked: the run that each configuration_id has already
-            finished: of each configuration_id, over all seeds that were ever asked for
+            trials: of this configuration, all that the sweep asks for
+            pruned: why the configuration has been given up, if it has
         """
-        self._experiment = experiment
-        self._finished = finished
-        self._tracker = tracker
-        self._seeds = {
-            configuration.id: self._open(configuration.id, tracked.get(configuration.id), plan)
-            for configuration in experiment.configurations
-        }
-        for configuration_id, seeds in self._seeds.items():
-            if not seeds.n_left and not seeds.closed:
-                self._close(configuration_id)  # a kill came before
-
-    def _open(self, configuration_id: str, record: RunRecord | None, plan: Plan) -> _Seeds:
-        wanted = set(self._experiment.seeds)
-        finished = dict(self._finished.get(configuration_id, {}))
-        states = plan.states[configuration_id]
-        n_left = sum(states[state] for state in plan.runnable_states)
-        any_failed = bool(states["failed"]) and "failed" not in plan.runnable_states
-        if record is not None and f"{_CURVE}.mean" in record.metrics and n_left:
+        record = self._stock.configurations.get(configuration.id)
+        wanted = {planned.trial.seed for planned in trials}
+        row = _Row(
+            configuration,
+            expected=wanted | (seeds_asked_for(record) if record else set()),
+            left={planned.trial.seed for planned in trials if planned.todo},
+            failed={p.trial.seed for p in trials if p.state == "failed" and not p.todo},
+            finished=dict(self._stock.finished.get(configuration.id, {})),
+            pruned=pruned,
+        )
+        self._rows[configuration.id] = row
+        if record is None:
+            row.run_id = self._create(row)
+        elif row.left and f"{_CURVE}.mean" in record.metrics:
             # A point of a metric cannot be taken back, and the mean over more seeds is another
             # curve: it gets another run, and the trials move there.
-            record = self._replace(record, wanted)
-        elif record is not None:
+            row.run_id = self._replace(row, record)
+        else:
+            row.run_id, row.logged = record.run_id, record.metrics
             self._tracker.ask_for_seeds(record, wanted)
-        if record is None:
-            run_id = self._create(configuration_id, wanted)
-            return _Seeds(run_id, wanted, {}, n_left, any_failed, finished)
-        if n_left and record.status != "RUNNING":
-            self._tracker.set_status(record.run_id, "RUNNING")
-        expected = seeds_asked_for(record) | wanted
-        # The status is the last thing that closing writes.
-        closed = (
-            record.status in ("FINISHED", "FAILED")
-            and record.metrics.get("n_finished", 0) == len(finished)
-            and finished_runs(record) == {seed: run_id for seed, (run_id, _) in finished.items()}
-        )
-        return _Seeds(record.run_id, expected, record.metrics, n_left, any_failed, finished, closed)
+            if row.left:
+                self._tracker.reopen(record)
+        if not row.left and not (record and self._is_closed(row, record)):
+            self._close(row)  # a kill came before
 
-    def _create(self, configuration_id: str, seeds: Iterable[int]) -> str:
-        configuration = self._experiment.configuration(configuration_id)
-        label = self._experiment.label(configuration)
-        return self._tracker.create_configuration_run(configuration, label, seeds)
+    @staticmethod
+    def _is_closed(row: _Row, record: RunRecord) -> bool:
+        """The status is the last thing that closing writes."""
+        return record.status == row.status and finished_runs(record) == row.finished_runs
 
-    def _replace(self, record: RunRecord, wanted: set[int]) -> RunRecord:
-        expected = seeds_asked_for(record) | wanted
-        run_id = self._create(record.tags["configuration_id"], expected)
+    def _create(self, row: _Row) -> str:
+        label = self._experiment.label(row.configuration)
+        return self._tracker.create_configuration_run(row.configuration, label, row.expected)
+
+    def _replace(self, row: _Row, record: RunRecord) -> str:
+        run_id = self._create(row)
         self._tracker.move_children(record.run_id, run_id)
         self._tracker.delete(record.run_id)
-        tags = {**record.tags, "seeds": json.dumps(sorted(expected))}
-        return replace(record, run_id=run_id, status="RUNNING", tags=tags, metrics={})
+        return run_id
 
     def run_id(self, configuration_id: str) -> str:
-        return self._seeds[configuration_id].run_id
+        row = self._rows.get(configuration_id)
+        return row.run_id if row else self._stock.configurations[configuration_id].run_id
 
     def add(
         self, configuration_id: str, seed: int, run_id: str, metrics: Mapping[str, float] | None
     ) -> None:
         """Take note of a trial's end; metrics: the final ones, or None if it failed."""
-        seeds = self._seeds[configuration_id]
-        seeds.n_left -= 1
+        row = self._rows[configuration_id]
+        row.left.discard(seed)
         if metrics is None:
-            seeds.any_failed = True
+            row.failed.add(seed)
         else:
-            seeds.finished[seed] = (run_id, metrics)
-        if seeds.n_left:
-            self._log_aggregates(seeds)
+            row.finished[seed] = (run_id, metrics)
+        if row.left:
+            self._log_aggregates(row)
         else:
-            self._close(configuration_id)
+            self._close(row)
 
-    def _log_aggregates(self, seeds: _Seeds) -> None:
-        aggregates = aggregate([metrics for _, metrics in seeds.finished.values()])
-        aggregates["n_expected"] = len(seeds.expected)
-        changed = {k: v for k, v in aggregates.items() if seeds.logged.get(k) != v}
-        self._tracker.log_metrics(seeds.run_id, changed, step=len(seeds.finished))
-        run_ids = {seed: run_id for seed, (run_id, _) in sorted(seeds.finished.items())}
-        self._tracker.set_tag(seeds.run_id, "finished", json.dumps(run_ids))
-        seeds.logged = {**seeds.logged, **changed}
+    def prune(self, configuration_id: str, reason: str) -> None:
+        """Give the configuration up: what is left of its trials will not be run."""
+        row = self._rows[configuration_id]
+        row.pruned = reason
+        row.left.clear()
+        self._close(row)
 
-    def _close(self, configuration_id: str) -> None:
+    def annotate(self, configuration_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of its run."""
+        for key, value in tags.items():
+            self._tracker.set_tag(self.run_id(configuration_id), key, value)
+
+    def _log_aggregates(self, row: _Row) -> None:
+        aggregates = aggregate([metrics for _, metrics in row.finished.values()])
+        aggregates["n_expected"] = len(row.expected)
+        changed = {k: v for k, v in aggregates.items() if row.logged.get(k) != v}
+        self._tracker.log_metrics(row.run_id, changed, step=len(row.finished))
+        self._tracker.set_tag(row.run_id, "finished", json.dumps(row.finished_runs))
+        row.logged = {**row.logged, **changed}
+
+    def _close(self, row: _Row) -> None:
         """All trials have been told: the mean curve, the contact sheet, the status."""
-        seeds = self._seeds[configuration_id]
-        run_ids = [run_id for _, (run_id, _) in sorted(seeds.finished.items())]
-        complete = len(seeds.finished) == len(seeds.expected) or seeds.any_failed
-        if run_ids and complete and f"{_CURVE}.mean" not in seeds.logged:
+        if row.finished and row.over and f"{_CURVE}.mean" not in row.logged:
+            run_ids = list(row.finished_runs.values())
             for epoch, mean in mean_curve([self._tracker.curve(r, _CURVE) for r in run_ids]):
-                self._tracker.log_metrics(seeds.run_id, {f"{_CURVE}.mean": mean}, step=epoch)
-            self._log_contact_sheet(configuration_id, seeds.run_id, run_ids)
-        self._log_aggregates(seeds)
-        if complete:
-            self._tracker.set_status(seeds.run_id, "FAILED" if seeds.any_failed else "FINISHED")
-        else:  # another sweep asked for more seeds and was stopped
-            self._tracker.set_status(seeds.run_id, "KILLED")
+                self._tracker.log_metrics(row.run_id, {f"{_CURVE}.mean": mean}, step=epoch)
+            self._log_contact_sheet(row, run_ids)
+        self._log_aggregates(row)
+        if row.pruned:
+            self._tracker.mark_pruned(row.run_id, row.pruned)
+        self._tracker.set_status(row.run_id, row.status)
 
-    def _log_contact_sheet(
-        self, configuration_id: str, run_id: str, trial_run_ids: list[str]
-    ) -> None:
+    def _log_contact_sheet(self, row: _Row, trial_run_ids: list[str]) -> None:
         """One strip of samples a seed: the top row of its trial's last picture."""
-        n_rows, _ = self._experiment.configuration(configuration_id).samples_layout
+        n_rows, _ = row.configuration.samples_layout
         pictures = [self._tracker.last_picture(trial, "samples") for trial in trial_run_ids]
         strips = [p[: p.shape[0] // n_rows] for p in pictures if p is not None]
         if strips:
-            self._tracker.log_picture(run_id, "samples", np.concatenate(strips, axis=0))
+            self._tracker.log_picture(row.run_id, "samples", np.concatenate(strips, axis=0))
 
     def interrupt(self) -> None:
         """Mark the runs that are not complete as stopped."""
-        for seeds in self._seeds.values():
-            if seeds.n_left:
-                self._tracker.set_status(seeds.run_id, "KILLED")
+        for row in self._rows.values():
+            if row.left:
+                self._tracker.set_status(row.run_id, "KILLED")
 
 
-def finished_seeds(trial_runs: Iterable[RunRecord]) -> dict[str, FinishedSeeds]:
-    """The finished trials of each configuration_id."""
-    found: dict[str, FinishedSeeds] = {}
-    for record in trial_runs:
-        if record.state == "finished":
-            seed = json.loads(record.tags["trial"])["seed"]
-            seeds = found.setdefault(record.tags["configuration_id"], {})
-            seeds[seed] = (record.run_id, record.metrics)
-    return found
-
-
-def aggregate(finals: list[Mapping[str, float]]) -> dict[str, float]:
+def aggregate(finals: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Means over the final metrics of a configuration's finished trials, NaN left out."""
     from experiments.statistics import describe  # pandas takes its time to import
 
+    finals = list(finals)
     aggregates: dict[str, float] = {"n_finished": len(finals)}
     for name, metric in _AGGREGATED.items():
         values = np.array([final[metric] for final in finals if metric in final])

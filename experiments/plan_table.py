@@ -25,7 +25,7 @@ def print_plan(
     retry_failed: bool = False,
 ) -> None:
     records = _tracked(experiment.name, tracking_uri)
-    plan = make_plan(experiment, by_trial(records), checkpoints, retry_failed)
+    plan = make_plan(experiment.trials(), by_trial(records), checkpoints, retry_failed)
     console = Console()
     console.print(_table(experiment, plan))
     totals = sum(plan.states.values(), Counter())

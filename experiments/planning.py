@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from experiments.locks import Shard
 from experiments.specification import Experiment
 from experiments.tracking.addresses import safe_name, sqlite_path
-from experiments.tracking.records import RunRecord, finished_runs
+from experiments.tracking.records import RunRecord
 from vae.configuration import Configuration, Trial
 
 
@@ -23,11 +23,13 @@ class PlannedTrial:
     Attributes:
         record: its run, if it has one
         state: done, pruned, failed, resumable (it goes on from a checkpoint) or missing
+        todo: whether it is to be run
     """
 
     trial: Trial
     record: RunRecord | None
     state: str
+    todo: bool
 
 
 @dataclass(frozen=True)
@@ -35,29 +37,31 @@ class Plan:
     """Every trial of an experiment, in the order in which they are to run."""
 
     trials: tuple[PlannedTrial, ...]
-    retry_failed: bool = False
 
     @cached_property
     def todo(self) -> tuple[PlannedTrial, ...]:
         """What is to be run."""
-        return tuple(p for p in self.trials if p.state in self.runnable_states)
+        return tuple(planned for planned in self.trials if planned.todo)
 
-    @property
-    def runnable_states(self) -> tuple[str, ...]:
-        return ("missing", "resumable", "failed") if self.retry_failed else ("missing", "resumable")
+    @cached_property
+    def by_configuration(self) -> dict[str, list[PlannedTrial]]:
+        """The trials of each configuration_id."""
+        trials: dict[str, list[PlannedTrial]] = {}
+        for planned in self.trials:
+            trials.setdefault(planned.trial.configuration.id, []).append(planned)
+        return trials
 
     @cached_property
     def states(self) -> dict[str, Counter[str]]:
         """Per configuration_id, how many of its trials are in which state."""
-        states: dict[str, Counter[str]] = {}
-        for planned in self.trials:
-            configuration_id = planned.trial.configuration.id
-            states.setdefault(configuration_id, Counter())[planned.state] += 1
-        return states
+        return {
+            configuration_id: Counter(planned.state for planned in trials)
+            for configuration_id, trials in self.by_configuration.items()
+        }
 
 
 def make_plan(
-    experiment: Experiment,
+    trials: Iterable[Trial],
     tracked: Mapping[str, RunRecord],
     checkpoints: Path,
     retry_failed: bool = False,
@@ -71,40 +75,17 @@ def make_plan(
     """
     interrupted = {path.stem for path in checkpoints.glob("*.pt")}
     planned = []
-    for trial in experiment.trials():
+    for trial in trials:
         record = tracked.get(trial.id)
         state = record.state if record else "missing"
         if state in ("running", "missing"):  # whoever ran it is dead: the sweep holds the lock
             state = "resumable" if trial.id in interrupted else "missing"
         elif state == "finished":
             state = "done"
-        planned.append(PlannedTrial(trial, record, state))
-    return Plan(tuple(planned), retry_failed)
-
-
-def all_done(
-    experiment: Experiment,
-    configuration_runs: Mapping[str, RunRecord],
-    deleted_run_ids: Collection[str],
-) -> dict[str, RunRecord] | None:
-    """The run of each trial_id, if the configuration runs alone tell that nothing is left to do.
-
-    Reading a run from MLflow takes a millisecond. When everything is done, which is when nobody
-    wants to wait, this reads one run per configuration instead of one per trial.
-    """
-    tracked: dict[str, RunRecord] = {}
-    for configuration in experiment.configurations:
-        record = configuration_runs.get(configuration.id)
-        if record is None or record.status != "FINISHED":
-            return None
-        finished = finished_runs(record)
-        for seed in experiment.seeds:
-            run_id = finished.get(seed)
-            if run_id is None or run_id in deleted_run_ids:
-                return None
-            trial = Trial(configuration=configuration, seed=seed)
-            tracked[trial.id] = RunRecord(run_id, "FINISHED", {"completed": "true"}, {}, True, 0)
-    return tracked
+        # What a study or a race gave up, they do not ask for again; somebody else may.
+        todo = state in ("missing", "resumable", "pruned") or (retry_failed and state == "failed")
+        planned.append(PlannedTrial(trial, record, state, todo))
+    return Plan(tuple(planned))
 
 
 def take_part(experiment: Experiment, shard: Shard) -> Experiment:
@@ -118,9 +99,18 @@ def take_part(experiment: Experiment, shard: Shard) -> Experiment:
 def checkpoint_folder(experiment: str, tracking_uri: str, checkpoint_dir: Path | None) -> Path:
     """Where an experiment's checkpoints are; by default next to the tracking store."""
     if checkpoint_dir is None:
-        database = sqlite_path(tracking_uri)
-        checkpoint_dir = (database.parent if database else Path.cwd()) / "checkpoints"
+        checkpoint_dir = _next_to_the_store(tracking_uri) / "checkpoints"
     return checkpoint_dir.absolute() / safe_name(experiment)
+
+
+def optuna_storage(tracking_uri: str) -> str:
+    """Where studies are kept by default: in a SQLite file next to the tracking store."""
+    return f"sqlite:///{_next_to_the_store(tracking_uri).absolute() / 'optuna.db'}"
+
+
+def _next_to_the_store(tracking_uri: str) -> Path:
+    database = sqlite_path(tracking_uri)
+    return database.parent if database else Path.cwd()
 
 
 class Estimate:
@@ -132,6 +122,12 @@ class Estimate:
         self._measured: dict[str, float] = {}
         self._nearest: dict[str, str] = {}
         self._lock = threading.Lock()  # one thread hears of epochs, another asks what is left
+
+    def know(self, configuration: Configuration) -> None:
+        """Take note of a configuration that was not known beforehand."""
+        with self._lock:
+            self._configurations.setdefault(configuration.id, configuration)
+            self._fields.setdefault(configuration.id, configuration.model_dump())
 
     def learn(self, configuration_id: str, seconds: float) -> None:
         """Take note of how long an epoch took."""
@@ -153,7 +149,7 @@ class Estimate:
                 return None
             total = 0.0
             for configuration_id, n in n_trials.items():
-                if n:
+                if n and configuration_id in self._configurations:
                     per_epoch = self._measured[self._nearest_measured(configuration_id)]
                     total += n * self._configurations[configuration_id].epochs * per_epoch
             return total / n_workers

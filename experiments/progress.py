@@ -10,7 +10,14 @@ from types import TracebackType
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from experiments.work import EpochDone, Event, TrialResult
 
@@ -24,14 +31,12 @@ class Display(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
     def on_event(self, event: Event) -> None: ...
-    def on_result(self, result: TrialResult, seconds_left: float | None) -> None: ...
+    def on_result(self, result: TrialResult, n_left: int, seconds_left: float | None) -> None: ...
 
 
-def display(n_trials: int, n_workers: int) -> Display:
+def display(n_workers: int) -> Display:
     """The display that suits stderr."""
-    if sys.stderr.isatty():
-        return LiveDisplay(n_trials, n_workers)
-    return LogLines(n_trials)
+    return LiveDisplay(n_workers) if sys.stderr.isatty() else LogLines()
 
 
 def describe_epoch(metrics: Mapping[str, float]) -> str:
@@ -56,8 +61,7 @@ def describe_result(result: TrialResult) -> str:
 class LogLines:
     """One line per epoch and per trial."""
 
-    def __init__(self, n_trials: int) -> None:
-        self._n_trials = n_trials
+    def __init__(self) -> None:
         self._n_done = 0
 
     def __enter__(self) -> LogLines:
@@ -72,13 +76,13 @@ class LogLines:
                 f"{describe_epoch(event.metrics)}"
             )
         else:
-            self._say(f"{event.label}  warning: {event.text}")
+            self._say(f"{event.label}  {event.text}")
 
-    def on_result(self, result: TrialResult, seconds_left: float | None) -> None:
+    def on_result(self, result: TrialResult, n_left: int, seconds_left: float | None) -> None:
         self._n_done += 1
         left = f"  ({duration(seconds_left)} left)" if seconds_left else ""
         self._say(
-            f"[{self._n_done}/{self._n_trials}] {result.work.label}  "
+            f"[{self._n_done}/{self._n_done + n_left}] {result.work.label}  "
             f"{describe_result(result)}{left}"
         )
 
@@ -92,17 +96,17 @@ class LogLines:
 class LiveDisplay:
     """A bar over all trials and a line per worker."""
 
-    def __init__(self, n_trials: int, n_workers: int) -> None:
+    def __init__(self, n_workers: int) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            MofNCompleteColumn(),
             TextColumn("{task.fields[note]}", style="dim"),
             TimeElapsedColumn(),
             console=console,
         )
-        self._overall = self._progress.add_task("trials", total=n_trials, note="")
+        self._overall = self._progress.add_task("trials", total=None, note="")
         self._workers: dict[int, TaskID] = {}
         self._labels: dict[int, str] = {}
         self._n_failed = 0
@@ -138,7 +142,7 @@ class LiveDisplay:
         self._progress.remove_task(self._workers.pop(lost))
         self._labels.pop(lost)
 
-    def on_result(self, result: TrialResult, seconds_left: float | None) -> None:
+    def on_result(self, result: TrialResult, n_left: int, seconds_left: float | None) -> None:
         self._n_done += 1
         if result.state != "finished":
             self._n_failed += 1
@@ -148,7 +152,8 @@ class LiveDisplay:
         failed = f"{self._n_failed} failed" if self._n_failed else ""
         left = f"{duration(seconds_left)} left" if seconds_left else ""
         note = ", ".join(part for part in (failed, left) if part)
-        self._progress.update(self._overall, completed=self._n_done, note=note)
+        total = self._n_done + n_left
+        self._progress.update(self._overall, completed=self._n_done, total=total, note=note)
 
 
 def duration(seconds: float) -> str:

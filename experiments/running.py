@@ -5,25 +5,43 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from experiments import execution
-from experiments.configuration_runs import ConfigurationRuns, finished_seeds
-from experiments.grid import Grid, Places
+from experiments.configuration_runs import ConfigurationRuns
+from experiments.grid import Grid
 from experiments.locks import Shard, sole_sweep
-from experiments.planning import Estimate, Plan, all_done, checkpoint_folder, make_plan, take_part
+from experiments.planning import (
+    Estimate,
+    Plan,
+    checkpoint_folder,
+    make_plan,
+    optuna_storage,
+    take_part,
+)
 from experiments.progress import Display, display
+from experiments.racing import RacingGrid, leave_out_the_lost, why_lost
+from experiments.search_space import StudyPlan
 from experiments.specification import Experiment
+from experiments.standing import TAG, Standing
+from experiments.stock import take_stock
 from experiments.tracking import TrackingLost, TrackingRefused
 from experiments.tracking.addresses import check_reachable, sqlite_path
-from experiments.tracking.records import RunRecord, by_trial, finished_runs
 from experiments.tracking.tracker import Tracker
+from experiments.trial_runs import Places, TrialRuns
 from experiments.work import EpochDone, Event, TrialResult, Work
 from vae import datasets
+from vae.configuration import Trial
 from vae.errors import BadInput
+
+if TYPE_CHECKING:
+    from experiments.search import Search
+    from experiments.studies import Study
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -42,6 +60,7 @@ class Options:
     timeout: float | None
     retry_failed: bool
     shard: Shard
+    optuna_storage: str | None
 
 
 @dataclass(frozen=True)
@@ -51,7 +70,9 @@ class Outcome:
     n_before: int
     n_finished: int
     n_failed: int
+    n_pruned: int
     n_left: int
+    standing: Standing | None
     trouble: str = ""
 
     @property
@@ -67,6 +88,8 @@ class Outcome:
             counts.append(f"{self.n_before} had been before")
         if self.n_failed:
             counts.append(f"{self.n_failed} FAILED")
+        if self.n_pruned:
+            counts.append(f"{self.n_pruned} given up")
         if self.n_left:
             counts.append(f"{self.n_left} left")
         told = ", ".join(counts)
@@ -84,7 +107,7 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     check_reachable(options.tracking_uri)
     _check_device(options.device)
     experiment = take_part(experiment, options.shard)
-    for name in sorted({c.dataset for c in experiment.configurations}):
+    for name in sorted(experiment.datasets):
         datasets.DATASETS[name].prepare(options.data_dir)
     Tracker.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
@@ -93,7 +116,7 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
         _lock_name(options.tracking_uri, experiment.name), options.shard
     ) as workers_lock:
         sweep = _Sweep(experiment, options, folder)
-        trouble = sweep.run(workers_lock) if sweep.plan.todo else ""
+        trouble = sweep.run(workers_lock) if sweep.proposer.left.total() else ""
         return sweep.outcome(trouble)
 
 
@@ -110,36 +133,68 @@ def _lock_name(tracking_uri: str, experiment: str) -> str:
 
 
 class _Sweep:
-    """A sweep that has the experiment to itself: a grid that is shown and timed while it runs."""
+    """A sweep that has the experiment to itself, and is shown and timed while it runs."""
 
     def __init__(self, experiment: Experiment, options: Options, checkpoints: Path) -> None:
+        self._experiment = experiment
         self._options = options
-        tracker = Tracker.create(options.tracking_uri, experiment.name)
-        configurations = tracker.only_configuration_runs()
-        deleted = {record.run_id for record in tracker.records("trial", deleted=True)}
-        tracked = all_done(experiment, configurations, deleted)
-        if tracked is not None and tracker.any_trial_running():
-            tracked = None  # something is left that has to be ended
-        records: list[RunRecord] = []
-        if tracked is None:
-            records = tracker.records("trial")
-            tracked = by_trial(records)
-            tracker.end_doubles(records, tracked)
-            finished = finished_seeds(tracked.values())
-        else:
-            finished = {
-                configuration_id: {seed: (run_id, {}) for seed, run_id in finished_runs(r).items()}
-                for configuration_id, r in configurations.items()
-            }
-        self.plan = make_plan(experiment, tracked, checkpoints, options.retry_failed)
-        _tidy_up(self.plan, checkpoints)
+        self._checkpoints = checkpoints
+        self._tracker = Tracker.create(options.tracking_uri, experiment.name)
+        self._stock = take_stock(self._tracker, experiment)
+        self._configuration_runs = ConfigurationRuns(experiment, self._tracker, self._stock)
         places = Places(str(options.data_dir.absolute()), checkpoints, options.device)
-        means = ConfigurationRuns(experiment, self.plan, tracker, configurations, finished)
-        self._grid = Grid(experiment, self.plan, tracker, places, means)
+        self._trial_runs = TrialRuns(experiment, self._tracker, places, self._configuration_runs)
         self._estimate = Estimate(experiment.configurations)
-        self._estimate.learn_from(records)
-        self._n_workers = min(options.workers, max(1, len(self.plan.todo)))
-        self._shown: Display = display(len(self.plan.todo), self._n_workers)
+        self._estimate.learn_from(self._stock.trials.values())
+        self._study: Study | None = None
+        self.plan = self._plan(experiment.trials())
+        self._n_workers = options.workers
+        if experiment.study:
+            self._shown: Display = display(self._n_workers)
+            self.proposer: Grid | RacingGrid | Search = self._search(experiment.study)
+        else:
+            self.proposer = self._grid()
+            self._n_workers = min(options.workers, max(1, len(self.plan.todo)))
+            self._shown = display(self._n_workers)
+
+    def _plan(self, trials: Iterable[Trial]) -> Plan:
+        retry_failed = self._options.retry_failed
+        return make_plan(trials, self._stock.trials, self._checkpoints, retry_failed)
+
+    def _grid(self) -> Grid | RacingGrid:
+        experiment, lost = self._experiment, dict[str, str]()
+        if experiment.racing:
+            self.plan, standings = leave_out_the_lost(
+                self.plan, experiment.seeds, experiment.metric
+            )
+            lost = {c: why_lost(n, experiment.metric) for c, n in standings.lost.items()}
+        _tidy_up(self.plan, self._checkpoints)
+        for configuration in experiment.configurations:
+            trials = self.plan.by_configuration[configuration.id]
+            self._configuration_runs.open(configuration, trials, lost.get(configuration.id, ""))
+        if experiment.racing:
+            return RacingGrid(self.plan, experiment.seeds, experiment.metric, self._trial_runs)
+        return Grid(self.plan, self._trial_runs)
+
+    def _search(self, plan: StudyPlan) -> Search:
+        from experiments.search import Search  # Optuna takes its time to import
+        from experiments.studies import Study
+
+        experiment = self._experiment
+        name = f"{experiment.name} {plan.digest(experiment.seeds, experiment.racing)}"
+        storage = self._options.optuna_storage or optuna_storage(self._options.tracking_uri)
+        self._study = Study(name, plan, storage)
+        return Search(
+            self._study,
+            plan,
+            experiment.seeds,
+            experiment.racing,
+            self._trial_runs,
+            self._configuration_runs,
+            self._plan,
+            self._stock.finished,
+            self._shown.on_event,
+        )
 
     def run(self, workers_lock: Path) -> str:
         """Returns what kept the sweep from its end, if anything did."""
@@ -147,11 +202,11 @@ class _Sweep:
             try:
                 self._drive(workers_lock)
             except KeyboardInterrupt:
-                self._grid.interrupt()
+                self._trial_runs.interrupt()
                 return "interrupted"
             except TrackingLost as error:
                 with contextlib.suppress(TrackingLost, TrackingRefused):  # it may be gone, or not
-                    self._grid.interrupt()
+                    self._trial_runs.interrupt()
                 return f"tracking had to stop: {error}"
         return ""
 
@@ -169,11 +224,19 @@ class _Sweep:
             engine.stop()
 
     def ask(self) -> Work | None:
-        return self._grid.ask()
+        """What the grid or the study wants done next."""
+        work = self.proposer.ask()
+        if work is not None:
+            self._estimate.know(work.trial.configuration)
+        return work
 
     def tell(self, result: TrialResult) -> None:
-        self._grid.tell(result)
-        self._shown.on_result(result, self._estimate.seconds(self._grid.left, self._n_workers))
+        """Pass on what became of it, and show it."""
+        result = self.proposer.tell(result)
+        if result.state != "advanced":
+            left = self.proposer.left
+            seconds = self._estimate.seconds(left, self._n_workers)
+            self._shown.on_result(result, left.total(), seconds)
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, EpochDone):
@@ -181,14 +244,22 @@ class _Sweep:
         self._shown.on_event(event)
 
     def outcome(self, trouble: str) -> Outcome:
-        n_told = self._grid.results.total()
-        states = [planned.state for planned in self.plan.trials]
-        failed_before = 0 if self._options.retry_failed else states.count("failed")
+        states = Counter(planned.state for planned in self.plan.trials if not planned.todo)
+        n_before = states["done"] + states["pruned"]
+        standing = None
+        if self._study:
+            n_before = sum(len(seeds) for seeds in self._stock.finished.values())
+            standing = self._study.standing()
+            with contextlib.suppress(TrackingLost):  # then the outcome says so already
+                self._tracker.tag_experiment(TAG, standing.to_json())
+        results = self._trial_runs.results
         return Outcome(
-            n_before=states.count("done") + states.count("pruned"),
-            n_finished=self._grid.results["finished"],
-            n_failed=self._grid.results["failed"] + failed_before,
-            n_left=len(self.plan.todo) - n_told,
+            n_before=n_before,
+            n_finished=results["finished"],
+            n_failed=results["failed"] + states["failed"],
+            n_pruned=results["pruned"],
+            n_left=self.proposer.left.total(),
+            standing=standing,
             trouble=trouble,
         )
 

@@ -5,31 +5,60 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from experiments.search_space import (
+    MEASURED_BY,
+    METRICS,
+    StudyPlan,
+    StudySection,
+    check_choices,
+    check_distinct,
+    make_configuration,
+)
 from experiments.seeds import parse_seeds
 from experiments.yaml_files import parse_yaml, read_yaml
-from vae.configuration import YARDSTICK, Configuration, Trial, check_field, explain
+from vae.configuration import Configuration, Trial, check_field, explain
 from vae.errors import BadInput, at
 from vae.registry import check_name
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One question: every configuration with every seed.
+    """One question: every configuration of a grid, or those that a study proposes, with every seed.
 
     Attributes:
         axes: the fields that vary, in the order of the file
+        configurations: of the grid; a study's are not known beforehand
+        racing: stop giving seeds to a configuration that has lost
     """
 
     name: str
     axes: tuple[str, ...]
     configurations: tuple[Configuration, ...]
     seeds: tuple[int, ...]
+    racing: bool = False
+    study: StudyPlan | None = None
+
+    @property
+    def metric(self) -> str:
+        """What a study optimises, or a race is decided by: the return where all configurations
+        measure the same thing with it, else the yardstick.
+        """
+        if self.study:
+            return self.study.metric
+        kinds = {tuple(getattr(c, field) for field in MEASURED_BY) for c in self.configurations}
+        return METRICS["return" if len(kinds) == 1 else "nll"]
+
+    @property
+    def datasets(self) -> set[str]:
+        """The names of the data sets that it needs."""
+        if self.study:
+            return {self.study.fixed["dataset"]}
+        return {configuration.dataset for configuration in self.configurations}
 
     def trials(self) -> Iterator[Trial]:
         """Seed by seed, so that a sweep cut short has compared every configuration it could."""
@@ -37,19 +66,16 @@ class Experiment:
             for configuration in self.configurations:
                 yield Trial(configuration=configuration, seed=seed)
 
-    def configuration(self, configuration_id: str) -> Configuration:
-        return self._by_id[configuration_id]
-
-    @cached_property
-    def _by_id(self) -> dict[str, Configuration]:
-        return {configuration.id: configuration for configuration in self.configurations}
-
     def label(self, configuration: Configuration) -> str:
         """What a table calls a configuration: encoder, loss, transform, and what else varies."""
         always = ("encoder", "loss", "transform")
         words = [str(getattr(configuration, field)) for field in always]
-        words += [f"{a}={getattr(configuration, a)}" for a in self.axes if a not in always]
+        words += [f"{a}={_short(getattr(configuration, a))}" for a in self.axes if a not in always]
         return " ".join(words)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def load_experiment(
@@ -87,29 +113,8 @@ def _check_axes(axes: dict[str, Any]) -> dict[str, list[Any]]:
     checked = {}
     for field, values in axes.items():
         with at(field):
-            checked[field] = _check_axis(field, values)
+            checked[field] = check_choices(field, values)
     return checked
-
-
-def _check_axis(field: str, values: Any) -> list[Any]:
-    if field == "seed":
-        raise BadInput("seeds are replicates, not an axis; use the key `seeds`")
-    check_name(Configuration.model_fields, field, "field")
-    if not isinstance(values, list):
-        raise BadInput(f"an axis is a list; one value goes under `fixed` (got {values!r})")
-    if not values:
-        raise BadInput("the axis is empty")
-    if field in YARDSTICK and len(values) > 1:
-        raise BadInput("belongs to the yardstick, which is one for all trials; use `fixed`")
-    return [check_field(field, value) for value in values]
-
-
-def _check_distinct(axes: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    for field, values in axes.items():
-        for value in values:
-            if values.count(value) > 1:
-                raise BadInput(f"{field}: {value!r} is given twice")
-    return axes
 
 
 def _check_equal_lengths(axes: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -128,7 +133,7 @@ def _check_not_empty(fields: dict[str, Any]) -> dict[str, Any]:
 
 _Fields = Annotated[dict[str, Any], AfterValidator(_check_fields)]
 _Axes = Annotated[dict[str, Any], AfterValidator(_check_axes)]
-_Grid = Annotated[_Axes, AfterValidator(_check_distinct)]
+_Grid = Annotated[_Axes, AfterValidator(check_distinct)]
 _ZipGroup = Annotated[_Axes, Field(min_length=1), AfterValidator(_check_equal_lengths)]
 _Rule = Annotated[_Fields, AfterValidator(_check_not_empty)]
 _Name = Annotated[str, Field(max_length=100, pattern=r"^\w[\w .+-]*$")]
@@ -136,7 +141,7 @@ _DataSetName = Annotated[str, AfterValidator(lambda value: check_field("dataset"
 
 
 class _SweepFile(BaseModel):
-    """The keys of an experiment file that asks for a grid."""
+    """The keys of an experiment file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -145,6 +150,8 @@ class _SweepFile(BaseModel):
     grid: _Grid = {}
     zip: list[_ZipGroup] = []
     exclude: list[_Rule] = []
+    study: StudySection | None = None
+    racing: Annotated[bool, Field(strict=True)] = False
     fixed: _Fields = {}
     seeds: Annotated[tuple[int, ...], BeforeValidator(parse_seeds)] = (0,)
 
@@ -157,6 +164,7 @@ class _SweepFile(BaseModel):
             file = cls.model_validate(present)
         except ValidationError as error:
             raise BadInput(explain(error)) from error
+        file._refuse_grid_beside_study(present)
         file._refuse_overlaps()
         if file.dataset is not None:
             file.fixed["dataset"] = file.dataset
@@ -164,7 +172,17 @@ class _SweepFile(BaseModel):
 
     def _sections(self) -> list[tuple[str, dict[str, Any]]]:
         zipped = [(f"zip.{i}", group) for i, group in enumerate(self.zip)]
-        return [("fixed", self.fixed), ("grid", self.grid), *zipped]
+        space = [("study.space", self.study.space)] if self.study else []
+        return [("fixed", self.fixed), ("grid", self.grid), *zipped, *space]
+
+    def _refuse_grid_beside_study(self, present: Iterable[str]) -> None:
+        if self.study is None:
+            return
+        for key in ("grid", "zip", "exclude"):
+            if key in present:
+                raise BadInput(f"{key}: is given beside `study`; an experiment is one or the other")
+        if "racing" in present:
+            raise BadInput("racing: belongs under `study`")
 
     def _refuse_overlaps(self) -> None:
         seen = {"dataset": "the key `dataset`"} if self.dataset is not None else {}
@@ -181,16 +199,30 @@ class _SweepFile(BaseModel):
             raise BadInput("should be key=value or key=value,value")
         if field in ("seed", "seeds"):
             raise BadInput("seeds are replicates, not a field; use --seeds")
-        values = _check_axis(field, parse_yaml(f"[{text}]"))
+        values = check_choices(field, parse_yaml(f"[{text}]"))
         for _, fields in self._sections():
             fields.pop(field, None)
         self.zip = [group for group in self.zip if group]
         if len(values) == 1:
             self.fixed[field] = values[0]
+        elif self.study:
+            self.study.space[field] = tuple(check_distinct({field: values})[field])
         else:
-            self.grid.update(_check_distinct({field: values}))
+            self.grid.update(check_distinct({field: values}))
 
     def experiment(self) -> Experiment:
+        """What the file asks for."""
+        return self._of_study(self.study) if self.study else self._of_grid()
+
+    def _of_study(self, study: StudySection) -> Experiment:
+        if not study.space:
+            raise BadInput("study.space: nothing is left to search")
+        defaults = {name: field.default for name, field in Configuration.model_fields.items()}
+        fixed = {"dataset": defaults["dataset"], **self.fixed}
+        plan = study.plan(fixed)
+        return Experiment(self.name, tuple(plan.space), (), self.seeds, study.racing, plan)
+
+    def _of_grid(self) -> Experiment:
         """Every combination that no rule excludes."""
         parts = [[{field: value} for value in values] for field, values in self.grid.items()]
         parts += [
@@ -204,16 +236,10 @@ class _SweepFile(BaseModel):
             fields = self.fixed | varying
             effective = defaults | fields
             if not any(rule.items() <= effective.items() for rule in self.exclude):
-                configurations.append(_configuration(fields, varying))
+                configurations.append(make_configuration(fields, varying))
         if not configurations:
             raise BadInput("exclude: nothing is left of the grid")
         axes = (*self.grid, *(field for group in self.zip for field in group))
-        return Experiment(self.name, axes, tuple(configurations), self.seeds)
-
-
-def _configuration(fields: dict[str, Any], varying: dict[str, Any]) -> Configuration:
-    try:
-        return Configuration(**fields)
-    except ValidationError as error:
-        where = ", ".join(f"{field}={value}" for field, value in varying.items())
-        raise BadInput(f"{where}: {explain(error)}" if where else explain(error)) from error
+        if self.racing and len({c.dataset for c in configurations}) > 1:
+            raise BadInput("racing: configurations of different data sets cannot race each other")
+        return Experiment(self.name, axes, tuple(configurations), self.seeds, self.racing)

@@ -17,6 +17,7 @@ class Work:
         label: what people call the trial
         run_id: its MLflow run, which exists
         until: the epoch to advance to, from wherever the checkpoint stands
+        metric: what whoever asks wants to know before the last epoch: `return` or `test/nll`
         fresh: the run has just been made and is empty
         checkpoint: the file of its checkpoint, which need not exist
     """
@@ -25,6 +26,7 @@ class Work:
     label: str
     run_id: str
     until: int
+    metric: str
     fresh: bool
     tracking_uri: str
     data_dir: str
@@ -41,7 +43,7 @@ class TrialResult:
             an exception: its run says so already); "lost" (the worker died or took too long);
             "untracked" (the tracking store stayed away, or the disk is full)
         error: why, in one line, where the state is not a success
-        metrics: the final ones of a finished trial
+        metrics: the final ones of a finished trial; of one that advanced, the one asked for
     """
 
     work: Work
@@ -64,9 +66,8 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Notice:
-    """A worker's warning, for people."""
+    """Something to tell people."""
 
-    worker: int
     label: str
     text: str
 

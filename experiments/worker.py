@@ -13,9 +13,11 @@ from experiments.tracking.client import NO_ROOM
 from experiments.tracking.trial_log import TrialLog
 from experiments.work import EpochDone, Event, Notice, TrialResult, Work
 from vae import checkpoints
+from vae.configuration import Trial
 from vae.errors import Diverged
 from vae.evaluation import evaluate, nll
 from vae.images import reconstructions, samples
+from vae.model import VAE
 from vae.splits import Splits, load_splits
 from vae.training import EpochMetrics, Training, fit
 
@@ -88,7 +90,7 @@ def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> Tria
             )
         )
     if work.until < configuration.epochs:
-        return TrialResult(work, "advanced")
+        return TrialResult(work, "advanced", metrics=_metric_so_far(training, splits, work.metric))
     finals = _final_metrics(training, splits)
     log.finish(finals)
     work.checkpoint.unlink(missing_ok=True)
@@ -112,7 +114,7 @@ def _restore(work: Work, splits: Splits, device: str, report: Callable[[Event], 
         aside = work.checkpoint.with_suffix(".unusable")
         work.checkpoint.replace(aside)
         text = f"{error}; set aside as {aside.name}, the trial starts over"
-        report(Notice(os.getpid(), work.label, text))
+        report(Notice(work.label, f"warning: {text}"))
         return Training(work.trial, splits.train.shape, device)
     return training
 
@@ -139,16 +141,27 @@ def _log_images(log: TrialLog, training: Training, splits: Splits) -> None:
         log.log_image("reconstructions", reconstructions(training.model, splits.test), epoch)
 
 
+def _metric_so_far(training: Training, splits: Splits, metric: str) -> dict[str, float]:
+    """What the trial would have if it ended here."""
+    if metric == "return":
+        return {"return": training.best_return}
+    return {metric: _yardstick(training.kept_model(), splits, training.trial)}
+
+
 def _final_metrics(training: Training, splits: Splits) -> dict[str, float]:
     """Of the kept model, under the names that MLflow shows."""
     model, trial = training.kept_model(), training.trial
     test = evaluate(model, splits.test, trial.seed)
-    bits = splits.test_bits.part(0, trial.configuration.nll_images)
     return {
         "return": training.best_return,
         "best_epoch": float(training.best_epoch),
         "test/return": test.episodic_return,
         "test/reconstruction": test.reconstruction,
         "test/kl": test.kl,
-        "test/nll": nll(model, splits.test, bits, trial.configuration.nll_samples, trial.seed),
+        "test/nll": _yardstick(model, splits, trial),
     }
+
+
+def _yardstick(model: VAE, splits: Splits, trial: Trial) -> float:
+    bits = splits.test_bits.part(0, trial.configuration.nll_images)
+    return nll(model, splits.test, bits, trial.configuration.nll_samples, trial.seed)

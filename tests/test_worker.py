@@ -34,6 +34,7 @@ def some_work(workspace: Workspace, configuration: Configuration = SMALL) -> Wor
         label="small s0",
         run_id=run_id,
         until=configuration.epochs,
+        metric="return",
         fresh=True,
         tracking_uri=workspace.tracking_uri,
         data_dir=str(workspace.folder / "data"),

@@ -148,11 +148,20 @@ class Tracker:
         return self._create_run(f"{label} s{trial.seed}", tags)
 
     def reopen(self, record: RunRecord) -> None:
-        """Let a trial go on in the run it has."""
-        if "error" in record.tags:
-            patiently(self._mlflow.delete_tag, record.run_id, "error")
+        """Let what had ended go on in the run it has."""
+        for tag in ("error", "pruned", "pruned.reason"):
+            if tag in record.tags:
+                patiently(self._mlflow.delete_tag, record.run_id, tag)
         if record.status != "RUNNING":
             self.set_status(record.run_id, "RUNNING")
+
+    def mark_pruned(self, run_id: str, reason: str) -> None:
+        """Say that what a run is of was given up before its end; what it has logged stays."""
+        self.set_tag(run_id, "pruned.reason", reason)
+        self.set_tag(run_id, "pruned", "true")
+
+    def tag_experiment(self, key: str, value: str) -> None:
+        patiently(self._mlflow.set_experiment_tag, self.experiment_id, key, value)
 
     def end_doubles(self, records: Iterable[RunRecord], tracked: Mapping[str, RunRecord]) -> None:
         """End the runs that a lost answer made twice and that speak for no trial.
