@@ -18,11 +18,14 @@ def main() -> int:
     from experiments.reporting.answer import answer
     from experiments.reporting.files import as_text
     from experiments.reporting.terminal import print_answer
+    from experiments.standing import TAG, Standing
 
     if arguments.metric not in FINAL_METRICS:
         raise BadInput(f"--metric {arguments.metric}: should be one of {', '.join(FINAL_METRICS)}")
+    tracker = open_tracker(name, arguments.tracking_uri)
     trials = load_trials(name, arguments.tracking_uri)
-    found = answer(name, trials, arguments.metric)
+    standing = Standing.from_json(tracker.experiment_tag(TAG))
+    found = answer(name, trials, arguments.metric, standing)
     if arguments.format != "table":
         print(as_text(found.summary, arguments.format), end="")
     if arguments.format == "table" or arguments.out is not None:
@@ -32,7 +35,7 @@ def main() -> int:
         if arguments.out is not None:
             from experiments.reporting.folder import write_report  # matplotlib takes its time
 
-            write_report(arguments.out, found, curves, open_tracker(name, arguments.tracking_uri))
+            write_report(arguments.out, found, curves, tracker)
     return 0
 
 

@@ -114,7 +114,8 @@ def _seed(record: RunRecord) -> int:
 
 def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> dict[str, Any]:
     """What was written down, not what today's code makes of it: ids change with NUMBERS_VERSION."""
-    state = record.state if record else "missing"
+    given_up = configuration_run.tags.get("pruned") == "true"
+    state = record.state if record else "pruned" if given_up else "missing"
     fields = json.loads(configuration_run.tags["configuration"])
     row = {
         "run_id": record.run_id if record else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +11,9 @@ from rich.table import Table
 
 from experiments.planning import Estimate, Plan, make_plan
 from experiments.progress import duration
+from experiments.search_space import Range, StudyPlan, rungs
 from experiments.specification import Experiment
+from experiments.standing import TAG, Standing
 from experiments.tracking.addresses import check_reachable, sqlite_path
 from experiments.tracking.records import RunRecord, by_trial
 
@@ -24,32 +27,40 @@ def print_plan(
     n_workers: int,
     retry_failed: bool = False,
 ) -> None:
-    records = _tracked(experiment.name, tracking_uri)
-    plan = make_plan(experiment.trials(), by_trial(records), checkpoints, retry_failed)
+    """What a sweep would run, what is done already, and how long the rest takes."""
+    records, standing = _tracked(experiment.name, tracking_uri)
+    if experiment.study:
+        if standing and standing.study != experiment.study_name:
+            standing = None
+        shown = [_space(experiment.study), *_study_lines(experiment, experiment.study, standing)]
+    else:
+        tracked = by_trial(records)
+        plan = make_plan(experiment.trials(), tracked, checkpoints, retry_failed)
+        if experiment.racing:
+            from experiments.racing import leave_out_the_lost  # NumPy takes its time to import
+
+            plan, _ = leave_out_the_lost(plan, experiment.seeds, experiment.metric)
+        shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
     console = Console()
-    console.print(_table(experiment, plan))
-    totals = sum(plan.states.values(), Counter())
-    told = ", ".join(f"{totals[state]} {state}" for state in _STATES if totals[state])
-    n_epochs = sum(planned.trial.configuration.epochs for planned in plan.todo)
-    lines = [
-        f"{len(experiment.configurations)} configurations × {len(experiment.seeds)} seeds = "
-        f"{len(plan.trials)} trials: {told}",
-        f"to run: {len(plan.todo)} trials, at most {n_epochs} epochs"
-        + _time_left(experiment, plan, records, n_workers),
-    ]
-    for line in lines:
-        console.print(line, highlight=False)
+    for table_or_line in shown:
+        console.print(table_or_line, highlight=False)
 
 
-def _tracked(name: str, tracking_uri: str) -> list[RunRecord]:
+def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], Standing | None]:
+    """The trial runs, and how far a study had come."""
     check_reachable(tracking_uri)
     database = sqlite_path(tracking_uri)
     if database is not None and not database.exists():
-        return []
+        return [], None
     from experiments.tracking.tracker import Tracker  # MLflow takes its time to import
 
     tracker = Tracker.find(tracking_uri, name)
-    return tracker.records("trial") if tracker else []
+    if tracker is None:
+        return [], None
+    return tracker.records("trial"), Standing.from_json(tracker.experiment_tag(TAG))
+
+
+# ----------------------------------------------------------------------------- a grid
 
 
 def _table(experiment: Experiment, plan: Plan) -> Table:
@@ -67,6 +78,22 @@ def _table(experiment: Experiment, plan: Plan) -> Table:
     return table
 
 
+def _grid_lines(
+    experiment: Experiment, plan: Plan, records: list[RunRecord], n_workers: int
+) -> Iterator[str]:
+    totals = sum(plan.states.values(), Counter())
+    told = ", ".join(f"{totals[state]} {state}" for state in _STATES if totals[state])
+    yield (
+        f"{len(experiment.configurations)} configurations × {len(experiment.seeds)} seeds = "
+        f"{len(plan.trials)} trials: {told}"
+    )
+    if experiment.racing:
+        yield f"a race in {experiment.metric}: what has lost gets no more seeds"
+    n_epochs = sum(planned.trial.configuration.epochs for planned in plan.todo)
+    time_left = _time_left(experiment, plan, records, n_workers)
+    yield f"to run: {len(plan.todo)} trials, at most {n_epochs} epochs{time_left}"
+
+
 def _time_left(experiment: Experiment, plan: Plan, records: list[RunRecord], n_workers: int) -> str:
     estimate = Estimate(experiment.configurations)
     estimate.learn_from(records)
@@ -75,3 +102,36 @@ def _time_left(experiment: Experiment, plan: Plan, records: list[RunRecord], n_w
     if not plan.todo or seconds is None:
         return ""
     return f", about {duration(seconds)} with {n_workers} workers (from measured epochs)"
+
+
+# ---------------------------------------------------------------------------- a study
+
+
+def _space(plan: StudyPlan) -> Table:
+    table = Table(title="space", title_justify="left")
+    table.add_column("field")
+    table.add_column("values")
+    for field, values in plan.space.items():
+        shown = values if isinstance(values, Range) else ", ".join(map(str, values))
+        table.add_row(field, str(shown))
+    return table
+
+
+def _study_lines(
+    experiment: Experiment, plan: StudyPlan, standing: Standing | None
+) -> Iterator[str]:
+    n_seeds = len(experiment.seeds)
+    yield (
+        f"{experiment.name}: {plan.n_configurations} configurations × {n_seeds} seeds, "
+        f"proposed by {plan.sampler}, for the mean {plan.metric} over the seeds"
+    )
+    if plan.pruner != "none":
+        epochs = ", ".join(map(str, rungs(plan.pruner, plan.most_epochs)))
+        yield f"{plan.pruner} may stop them after epoch {epochs}"
+    if experiment.racing:
+        yield "a configuration that has lost against the best gets no more seeds"
+    if standing:
+        yield from standing.lines()
+    n_left = max(0, plan.n_configurations - (standing.n_over if standing else 0))
+    n_epochs = n_left * n_seeds * plan.most_epochs
+    yield f"to try: {n_left} configurations, at most {n_epochs} epochs"

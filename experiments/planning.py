@@ -14,6 +14,7 @@ from experiments.specification import Experiment
 from experiments.tracking.addresses import safe_name, sqlite_path
 from experiments.tracking.records import RunRecord
 from vae.configuration import Configuration, Trial
+from vae.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,14 @@ def make_plan(
 
 
 def take_part(experiment: Experiment, shard: Shard) -> Experiment:
-    """The shard's configurations: by their identity, so that no edit of the file moves one."""
+    """The shard's configurations: by their identity, so that no edit of the file moves one.
+
+    Raises:
+        BadInput: where every configuration has to know of the others.
+    """
+    if shard.count > 1 and (experiment.study or experiment.racing):
+        what = "a study is one search" if experiment.study else "a race is one comparison"
+        raise BadInput(f"--shard: {what} and cannot be split; use --workers")
     part = tuple(
         c for c in experiment.configurations if int(c.id, 16) % shard.count == shard.index - 1
     )

@@ -15,12 +15,15 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from experiments.planning import Plan, PlannedTrial
-from experiments.trial_runs import TrialRuns
 from experiments.work import TrialResult, Work
+
+if TYPE_CHECKING:
+    from experiments.trial_runs import TrialRuns
 
 LEVEL = 0.05
 """The chance that a race ever drops a configuration that is not worse than the best."""
@@ -29,15 +32,16 @@ FIRST_SEEDS = 2
 """Seeds that everybody gets: the fewest that tell noise from difference."""
 
 
-def lost(values: np.ndarray, n_comparisons: int) -> np.ndarray:
+def lost(values: np.ndarray, n_looks: int) -> np.ndarray:
     """Who is worse than the first in order of means.
 
     Args:
         values: `(configurations, seeds)`, higher is better, without NaN
-        n_comparisons: how often a race may ask this of how many, for Bonferroni's correction
+        n_looks: how often a race may ask this
 
     Returns:
-        `(configurations,)`, boolean
+        `(configurations,)`, boolean; corrected (Bonferroni) for the looks and, since the first
+        was found by looking, for every pair in either order
     """
     from scipy import stats  # takes its time to import
 
@@ -52,6 +56,7 @@ def lost(values: np.ndarray, n_comparisons: int) -> np.ndarray:
     if variance <= 1e-24 * max(1.0, np.square(values).max()):  # no noise: nothing is proven by it
         return np.zeros(n_configurations, dtype=bool)
     t = behind / np.sqrt(2 * variance / n_seeds)
+    n_comparisons = n_looks * n_configurations * (n_configurations - 1)
     return np.asarray(stats.t.sf(t, freedom) < LEVEL / n_comparisons)
 
 
@@ -89,9 +94,7 @@ def race(values: Values, seeds: Sequence[int]) -> Standings:
         if n < FIRST_SEEDS or len(whole) < 2:
             continue
         table = np.array([[values[c][seed] for seed in seeds[:n]] for c in whole], dtype=float)
-        for configuration_id, has_lost in zip(
-            whole, lost(table, n_looks * (len(values) - 1)), strict=True
-        ):
+        for configuration_id, has_lost in zip(whole, lost(table, n_looks), strict=True):
             if has_lost:
                 out[configuration_id] = n
                 racing.remove(configuration_id)

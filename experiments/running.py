@@ -106,6 +106,8 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     """
     check_reachable(options.tracking_uri)
     _check_device(options.device)
+    if experiment.study and options.retry_failed:
+        raise BadInput("--retry-failed: what a study was told stays; raise its `trials` instead")
     experiment = take_part(experiment, options.shard)
     for name in sorted(experiment.datasets):
         datasets.DATASETS[name].prepare(options.data_dir)
@@ -115,9 +117,17 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     with sole_sweep(
         _lock_name(options.tracking_uri, experiment.name), options.shard
     ) as workers_lock:
-        sweep = _Sweep(experiment, options, folder)
+        study = _open_study(experiment, experiment.study, options) if experiment.study else None
+        sweep = _Sweep(experiment, options, folder, study)
         trouble = sweep.run(workers_lock) if sweep.proposer.left.total() else ""
         return sweep.outcome(trouble)
+
+
+def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> Study:
+    from experiments.studies import Study  # Optuna takes its time to import
+
+    storage = options.optuna_storage or optuna_storage(options.tracking_uri)
+    return Study(experiment.study_name, plan, storage)
 
 
 def _check_can_be_made(folder: Path) -> None:
@@ -135,7 +145,9 @@ def _lock_name(tracking_uri: str, experiment: str) -> str:
 class _Sweep:
     """A sweep that has the experiment to itself, and is shown and timed while it runs."""
 
-    def __init__(self, experiment: Experiment, options: Options, checkpoints: Path) -> None:
+    def __init__(
+        self, experiment: Experiment, options: Options, checkpoints: Path, study: Study | None
+    ) -> None:
         self._experiment = experiment
         self._options = options
         self._checkpoints = checkpoints
@@ -146,12 +158,12 @@ class _Sweep:
         self._trial_runs = TrialRuns(experiment, self._tracker, places, self._configuration_runs)
         self._estimate = Estimate(experiment.configurations)
         self._estimate.learn_from(self._stock.trials.values())
-        self._study: Study | None = None
+        self._study = study
         self.plan = self._plan(experiment.trials())
         self._n_workers = options.workers
-        if experiment.study:
+        if study and experiment.study:
             self._shown: Display = display(self._n_workers)
-            self.proposer: Grid | RacingGrid | Search = self._search(experiment.study)
+            self.proposer: Grid | RacingGrid | Search = self._search(study, experiment.study)
         else:
             self.proposer = self._grid()
             self._n_workers = min(options.workers, max(1, len(self.plan.todo)))
@@ -176,19 +188,14 @@ class _Sweep:
             return RacingGrid(self.plan, experiment.seeds, experiment.metric, self._trial_runs)
         return Grid(self.plan, self._trial_runs)
 
-    def _search(self, plan: StudyPlan) -> Search:
+    def _search(self, study: Study, plan: StudyPlan) -> Search:
         from experiments.search import Search  # Optuna takes its time to import
-        from experiments.studies import Study
 
-        experiment = self._experiment
-        name = f"{experiment.name} {plan.digest(experiment.seeds, experiment.racing)}"
-        storage = self._options.optuna_storage or optuna_storage(self._options.tracking_uri)
-        self._study = Study(name, plan, storage)
         return Search(
-            self._study,
+            study,
             plan,
-            experiment.seeds,
-            experiment.racing,
+            self._experiment.seeds,
+            self._experiment.racing,
             self._trial_runs,
             self._configuration_runs,
             self._plan,

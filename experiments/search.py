@@ -12,9 +12,9 @@ import numpy as np
 from experiments.configuration_runs import ConfigurationRuns
 from experiments.planning import Plan, PlannedTrial
 from experiments.racing import FIRST_SEEDS, lost, orientation, value_of, why_lost
-from experiments.search_space import StudyPlan
+from experiments.search_space import StudyPlan, rungs
 from experiments.stock import FinishedSeeds
-from experiments.studies import Proposal, Study, rungs
+from experiments.studies import Proposal, Study
 from experiments.trial_runs import TrialRuns
 from experiments.work import Notice, TrialResult, Work
 from vae.configuration import Configuration, Trial

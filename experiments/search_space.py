@@ -19,6 +19,9 @@ PRUNERS = ("hyperband", "median", "none")
 METRICS = {"return": "return", "nll": "test/nll"}
 """What a study may optimise, and the trials' metric behind it."""
 
+REDUCTION = 3
+"""Of the configurations that reach a rung, one in so many goes on to the next."""
+
 MEASURED_BY = ("dataset", "loss", "transform")
 """Fields between whose values returns measure different things."""
 
@@ -31,6 +34,10 @@ class Range:
     high: float
     log: bool = False
     step: float | None = None
+
+    def __str__(self) -> str:
+        how = ", logarithmic" if self.log else f", in steps of {self.step:g}" if self.step else ""
+        return f"{self.low:g} to {self.high:g}{how}"
 
 
 Choices = tuple[Any, ...]
@@ -205,3 +212,14 @@ class StudySection(BaseModel):
             for value in values:
                 with at(f"study.space.{field}"):
                     plan.configuration({**first, field: value})
+
+
+def rungs(pruner: str, epochs: int) -> list[int]:
+    """The epochs at which a pruner is asked: 1, 3, 9, … before the last."""
+    if pruner == "none":
+        return []
+    found, epoch = [], 1
+    while epoch < epochs:
+        found.append(epoch)
+        epoch *= REDUCTION
+    return found

@@ -54,6 +54,12 @@ class Experiment:
         return METRICS["return" if len(kinds) == 1 else "nll"]
 
     @property
+    def study_name(self) -> str:
+        """Of the study in Optuna's storage; a question asked otherwise is another study."""
+        digest = self.study.digest(self.seeds, self.racing) if self.study else ""
+        return f"{self.name} {digest}"
+
+    @property
     def datasets(self) -> set[str]:
         """The names of the data sets that it needs."""
         if self.study:

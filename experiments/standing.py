@@ -16,6 +16,7 @@ class Standing:
     """How far a study has come.
 
     Attributes:
+        study: its name
         metric: of the trials, what is optimised
         counts: how many Optuna trials are complete, pruned, failed
         best_number: of the best complete Optuna trial; None before there is one
@@ -25,6 +26,7 @@ class Standing:
             configurations that it explains (fANOVA; Hutter et al. 2014); empty if they are few
     """
 
+    study: str
     metric: str
     counts: Mapping[str, int]
     best_number: int | None
@@ -36,13 +38,19 @@ class Standing:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Standing:
-        return cls(**json.loads(text))
+    def from_json(cls, text: str | None) -> Standing | None:
+        """None where no study was."""
+        return cls(**json.loads(text)) if text else None
+
+    @property
+    def n_over(self) -> int:
+        """Optuna trials that were told."""
+        return sum(self.counts.values())
 
     def lines(self) -> list[str]:
         """For people."""
         told = ", ".join(f"{n} {state}" for state, n in self.counts.items())
-        lines = [f"study: {sum(self.counts.values())} configurations tried: {told}"]
+        lines = [f"study: {self.n_over} configurations tried: {told}"]
         if self.best_number is not None:
             fields = ", ".join(f"{k}={_short(v)}" for k, v in self.best_fields.items())
             lines.append(

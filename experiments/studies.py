@@ -29,16 +29,13 @@ from optuna.samplers import (
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments.search_space import Choices, Range, StudyPlan
+from experiments.search_space import REDUCTION, Choices, Range, StudyPlan
 from experiments.standing import Standing
 from vae.errors import BadInput
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-
-_REDUCTION = 3
-"""Of the configurations that reach a rung, one in so many goes on to the next."""
 
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
@@ -138,7 +135,7 @@ class Study:
         reported_before = epoch in frozen.intermediate_values
         if not reported_before:
             trial.report(value, epoch)
-        prune = trial.should_prune()
+        prune = bool(trial.should_prune())  # the median pruner's answer is NumPy's
         if reported_before and not prune:  # a kill came before the answer was written down
             prune = self._would_have_been_pruned(number)
         trial.set_user_attr(f"rung {epoch}", prune)
@@ -205,6 +202,7 @@ class Study:
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         best = self._study.best_trial if complete else None
         return Standing(
+            study=self.name,
             metric=self._plan.metric,
             counts=counts,
             best_number=best.number if best else None,
@@ -272,18 +270,7 @@ def _sampler(kind: str, study: str, number: int) -> BaseSampler:
 
 def _pruner(kind: str, epochs: int) -> BasePruner:
     if kind == "hyperband":
-        return HyperbandPruner(1, epochs, _REDUCTION)
+        return HyperbandPruner(1, epochs, REDUCTION)
     if kind == "median":
         return MedianPruner()
     return NopPruner()
-
-
-def rungs(pruner: str, epochs: int) -> list[int]:
-    """The epochs at which a pruner is asked: 1, 3, 9, … before the last."""
-    if pruner == "none":
-        return []
-    found, epoch = [], 1
-    while epoch < epochs:
-        found.append(epoch)
-        epoch *= _REDUCTION
-    return found

@@ -11,6 +11,7 @@ import pandas as pd
 
 from experiments.effects import main_effects
 from experiments.frames import varying_fields
+from experiments.standing import Standing
 from experiments.statistics import (
     compare,
     is_yardstick,
@@ -29,6 +30,7 @@ class Answer:
         metric: what was asked to be compared
         summary, comparison, effects: of that metric
         yardstick, yardstick_effects: the same comparison by `test/nll`, across all groups
+        standing: of the study that proposed the configurations, if one did
     """
 
     name: str
@@ -39,6 +41,7 @@ class Answer:
     effects: pd.DataFrame
     yardstick: pd.DataFrame
     yardstick_effects: pd.DataFrame
+    standing: Standing | None = None
 
     @cached_property
     def fields(self) -> list[str]:
@@ -58,7 +61,9 @@ class Answer:
         return describe_fields(self._first_trials.loc[configuration_id], self.fields)
 
 
-def answer(name: str, trials: pd.DataFrame, metric: str = "return") -> Answer:
+def answer(
+    name: str, trials: pd.DataFrame, metric: str = "return", standing: Standing | None = None
+) -> Answer:
     """Analyse `trials`, as `load_trials` returns them."""
     metrics = [metric] + [m for m in ("return", YARDSTICK, "test/return") if m != metric]
     return Answer(
@@ -70,6 +75,7 @@ def answer(name: str, trials: pd.DataFrame, metric: str = "return") -> Answer:
         effects=main_effects(trials, metric),
         yardstick=compare(trials, YARDSTICK),
         yardstick_effects=main_effects(trials, YARDSTICK),
+        standing=standing,
     )
 
 
@@ -89,7 +95,8 @@ def sentences(found: Answer) -> list[str]:
     if found.yardstick.empty:
         return ["No trial has finished yet: nothing can be said."]
     told = [_winner(found, found.yardstick, YARDSTICK)]
-    return told + [_effect(row, YARDSTICK) for _, row in found.yardstick_effects.iterrows()]
+    told += [_effect(row, YARDSTICK) for _, row in found.yardstick_effects.iterrows()]
+    return told + (found.standing.lines() if found.standing else [])
 
 
 def group_sentences(found: Answer) -> list[str]:

@@ -161,7 +161,14 @@ class Tracker:
         self.set_tag(run_id, "pruned", "true")
 
     def tag_experiment(self, key: str, value: str) -> None:
+        """Say something of all runs together."""
         patiently(self._mlflow.set_experiment_tag, self.experiment_id, key, value)
+
+    def experiment_tag(self, key: str) -> str | None:
+        """What was said of all runs together."""
+        tags = patiently(self._mlflow.get_experiment, self.experiment_id).tags
+        found: str | None = tags.get(key)
+        return found
 
     def end_doubles(self, records: Iterable[RunRecord], tracked: Mapping[str, RunRecord]) -> None:
         """End the runs that a lost answer made twice and that speak for no trial.
