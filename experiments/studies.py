@@ -135,11 +135,12 @@ class Study:
         reported_before = epoch in frozen.intermediate_values
         if not reported_before:
             trial.report(value, epoch)
-        prune = bool(trial.should_prune())  # the median pruner's answer is NumPy's
+        prune = trial.should_prune()
         if reported_before and not prune:  # a kill came before the answer was written down
             prune = self._would_have_been_pruned(number)
-        trial.set_user_attr(f"rung {epoch}", prune)
-        return prune
+        answer = bool(prune)  # the median pruner's is NumPy's, and no JSON
+        trial.set_user_attr(f"rung {epoch}", answer)
+        return answer
 
     def _would_have_been_pruned(self, number: int) -> bool:
         """Successive halving marks a trial when it looks at it, and looks at each rung once: look

@@ -106,10 +106,10 @@ def test_a_rung_s_answer_is_the_same_after_a_kill(pruner: str, tmp_path: Path) -
     def answers(storage: str, kill: bool) -> list[bool]:
         plan = make_plan("random", pruner, epochs=27)
         study, found = Study("s", plan, storage), []
-        for i in range(16):
+        for i in range(10):
             number = study.propose().number
             for epoch in rungs(pruner, 27):
-                value = epoch + (i * 7 % 11)
+                value = epoch + 5 * (i * 3 % 10)
                 stop = study.should_prune(number, epoch, value)
                 if kill:
                     forget_the_answer(storage, number, epoch)
