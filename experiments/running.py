@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -32,6 +32,7 @@ from experiments.standing import TAG, Standing
 from experiments.stock import take_stock
 from experiments.tracking import TrackingLost, TrackingRefused
 from experiments.tracking.addresses import check_reachable, sqlite_path
+from experiments.tracking.records import OVER
 from experiments.tracking.tracker import Tracker
 from experiments.trial_runs import Places, TrialRuns
 from experiments.work import EpochDone, Event, TrialResult, Work
@@ -180,7 +181,9 @@ class _Sweep:
                 self.plan, experiment.seeds, experiment.metric
             )
             lost = {c: why_lost(n, experiment.metric) for c, n in standings.lost.items()}
-        _tidy_up(self.plan, self._checkpoints)
+        todo = {planned.trial.id for planned in self.plan.todo}
+        settled = {planned.trial.id for planned in self.plan.trials} - todo
+        _tidy_up(self._checkpoints, settled, todo)
         for configuration in experiment.configurations:
             trials = self.plan.by_configuration[configuration.id]
             self._configuration_runs.open(configuration, trials, lost.get(configuration.id, ""))
@@ -191,6 +194,9 @@ class _Sweep:
     def _search(self, study: Study, plan: StudyPlan) -> Search:
         from experiments.search import Search  # Optuna takes its time to import
 
+        tracked = self._stock.trials
+        settled = {i for i, record in tracked.items() if record.state in OVER}
+        _tidy_up(self._checkpoints, settled, todo=tracked.keys() - settled)
         return Search(
             study,
             plan,
@@ -252,10 +258,11 @@ class _Sweep:
 
     def outcome(self, trouble: str) -> Outcome:
         states = Counter(planned.state for planned in self.plan.trials if not planned.todo)
-        n_before = states["done"] + states["pruned"]
+        n_before, n_failed_before = states["done"] + states["pruned"], states["failed"]
         standing = None
         if self._study:
-            n_before = sum(len(seeds) for seeds in self._stock.finished.values())
+            earlier = Counter(record.state for record in self._stock.trials.values())
+            n_before, n_failed_before = earlier["finished"], earlier["failed"]
             standing = self._study.standing()
             with contextlib.suppress(TrackingLost):  # then the outcome says so already
                 self._tracker.tag_experiment(TAG, standing.to_json())
@@ -263,7 +270,7 @@ class _Sweep:
         return Outcome(
             n_before=n_before,
             n_finished=results["finished"],
-            n_failed=results["failed"] + states["failed"],
+            n_failed=results["failed"] + n_failed_before,
             n_pruned=results["pruned"],
             n_left=self.proposer.left.total(),
             standing=standing,
@@ -271,15 +278,18 @@ class _Sweep:
         )
 
 
-def _tidy_up(plan: Plan, checkpoints: Path) -> None:
-    """Remove what a killed sweep left: checkpoints of trials that are done, half-written ones."""
-    todo = {planned.trial.id for planned in plan.todo}
-    settled = {planned.trial.id for planned in plan.trials} - todo
+def _tidy_up(checkpoints: Path, settled: Collection[str], todo: Collection[str]) -> None:
+    """Remove what a killed sweep left: checkpoints of trials that are over, half-written ones.
+
+    Args:
+        settled, todo: trial_ids; those of other shards are in neither
+    """
     for path in checkpoints.glob("*.pt"):
         if path.stem in settled:
             path.unlink()
     for path in checkpoints.glob("*.tmp"):  # the lock says that nobody is writing
-        if path.name.partition(".")[0] in todo | settled:
+        trial_id = path.name.partition(".")[0]
+        if trial_id in settled or trial_id in todo:
             path.unlink()
 
 

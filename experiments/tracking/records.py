@@ -29,6 +29,9 @@ class RunRecord:
         return {"FAILED": "failed", "RUNNING": "running"}.get(self.status, "missing")
 
 
+OVER = ("finished", "pruned", "failed")
+"""States of trials that do not go on by themselves."""
+
 _PREFERENCE = ("finished", "pruned", "failed", "running", "missing")
 
 

@@ -11,7 +11,7 @@ from subprocess import Popen
 
 import pytest
 
-from tests.chaos.chaos import N_EPOCHS, N_TRIALS, SWEEP, Siege
+from tests.chaos.chaos import N_EPOCHS, N_TRIALS, SWEEP, Siege, more_seeds
 from tests.conftest import Workspace
 from tests.servers import MlflowServer
 from tests.tracked import CLOCK, numbers, runs
@@ -21,7 +21,7 @@ ARGUMENTS = ["--workers", "2", "--retries", "1000"]
 
 def besiege(workspace: Workspace, n_kills: int, seed: int, *arguments: str) -> Siege:
     workspace.write(SWEEP, "chaos.yaml")
-    siege = Siege(workspace, [*ARGUMENTS, *arguments], n_kills, seed)
+    siege = Siege(workspace, [*ARGUMENTS, *arguments], n_kills, seed, more_seeds)
     siege.run()
     assert sum(siege.killed.values()) == n_kills
     return siege
