@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vae.configuration import YARDSTICK, Configuration, check_field, explain
 from vae.errors import BadInput, at
@@ -179,7 +179,16 @@ class StudySection(BaseModel):
     metric: Annotated[str, _one_of(METRICS, "metric")] = "return"
     space: Annotated[dict[str, Any], AfterValidator(_check_space)]
     pruner: Annotated[str, _one_of(PRUNERS, "pruner")] = "none"
-    racing: bool = False
+    racing: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, raw: Any) -> Any:
+        """Before pydantic says which key is missing: it may just be misspelt."""
+        if isinstance(raw, dict):
+            for key in raw:
+                check_name(cls.model_fields, str(key), "key")
+        return raw
 
     def plan(self, fixed: Mapping[str, Any]) -> StudyPlan:
         """Raises BadInput where a study of these could not run or would compare the

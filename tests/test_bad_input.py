@@ -14,6 +14,7 @@ import pytest
 import analyze
 import sweep
 from experiments.command_line import run_command
+from tests.complaints import complaint
 
 HEAD = "name: x\ndataset: mnist5k\n"
 
@@ -151,32 +152,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "good.yaml").write_text(HEAD + "fixed: {epochs: 1}\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def contents(folder: Path) -> set[tuple[str, int]]:
-    return {(str(p.relative_to(folder)), p.stat().st_size) for p in folder.rglob("*")}
-
-
-def complaint(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    folder: Path,
-    script: object,
-    *arguments: str,
-) -> str:
-    """Run a command that must refuse; returns its one line."""
-    before = contents(folder)
-    name = script.__name__ + ".py"  # type: ignore[attr-defined]
-    monkeypatch.setattr(sys, "argv", [name, *arguments])
-    with pytest.raises(SystemExit) as exit_info:
-        run_command(name, script.main)  # type: ignore[attr-defined]
-    captured = capsys.readouterr()
-    assert exit_info.value.code == 2, captured.err
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1, captured.err
-    assert captured.err.startswith(f"{name}: error: ")
-    assert contents(folder) == before
-    return captured.err
 
 
 @pytest.mark.parametrize("case", FILES)

@@ -162,6 +162,8 @@ def explain(error: ValidationError) -> str:
     """The first complaint of a pydantic error, as one line without pydantic's own furniture."""
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))
+    if first["type"] == "missing":
+        return f"{place}: is missing"
     cause = first.get("ctx", {}).get("error")
     message = str(cause) if isinstance(cause, ValueError) else first["msg"].lower()
     shown = "" if isinstance(cause, ValueError) else f" (got {first['input']!r})"
