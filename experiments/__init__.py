@@ -9,14 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from experiments.comparison import compare as compare
     from experiments.effects import main_effects as main_effects
     from experiments.frames import load_curves as load_curves
     from experiments.frames import load_trials as load_trials
-    from experiments.statistics import compare as compare
     from experiments.statistics import summarize as summarize
 
 _PUBLIC = {
-    "compare": "experiments.statistics",
+    "compare": "experiments.comparison",
     "load_curves": "experiments.frames",
     "load_trials": "experiments.frames",
     "main_effects": "experiments.effects",

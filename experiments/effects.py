@@ -9,14 +9,13 @@ import pandas as pd
 
 from experiments.frames import varying_fields
 from experiments.statistics import (
-    SCALE_FIELDS,
     holm,
     is_yardstick,
     lower_is_better,
     paired_p_value,
     t_interval,
 )
-from vae.configuration import YARDSTICK
+from vae.configuration import MEASURED_BY, YARDSTICK
 
 
 def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -37,8 +36,7 @@ def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
     rows = [
         row
         for axis in axes
-        if axis not in ("dataset", *YARDSTICK)
-        and (is_yardstick(metric) or axis not in SCALE_FIELDS)
+        if axis not in ("dataset", *YARDSTICK) and (is_yardstick(metric) or axis not in MEASURED_BY)
         for row in _effects_of(axis, [a for a in axes if a != axis], finished, metric)
     ]
     frame = pd.DataFrame(rows, columns=[*_EFFECT[:-1]])

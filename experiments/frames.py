@@ -35,8 +35,9 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
     Returns:
         One row per expected trial, in the order of their configurations and seeds. Columns:
         `run_id`, `trial_id`, `configuration_id`, `seed`, `state` (finished, failed, pruned,
-        running, missing), `error`, every configuration field with its type, and the final
-        metrics under their MLflow names, in nats per image (NaN unless finished).
+        running, missing), `error` (why it failed, or was given up), every configuration
+        field with its type, and the final metrics under their MLflow names, in nats per image
+        (NaN unless finished).
 
     Raises:
         BadInput: when there is no such experiment, or nothing tracks at `tracking_uri`.
@@ -114,8 +115,10 @@ def _seed(record: RunRecord) -> int:
 
 def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> dict[str, Any]:
     """What was written down, not what today's code makes of it: ids change with NUMBERS_VERSION."""
-    given_up = configuration_run.tags.get("pruned") == "true"
+    tags = record.tags if record else configuration_run.tags
+    given_up = tags.get("pruned") == "true"
     state = record.state if record else "pruned" if given_up else "missing"
+    why = {"failed": tags.get("error", ""), "pruned": tags.get("pruned.reason", "")}
     fields = json.loads(configuration_run.tags["configuration"])
     row = {
         "run_id": record.run_id if record else "",
@@ -123,7 +126,7 @@ def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> d
         "configuration_id": configuration_run.tags["configuration_id"],
         "seed": seed,
         "state": state,
-        "error": record.tags.get("error", "") if record and state == "failed" else "",
+        "error": why.get(state, ""),
         **fields,
     }
     finals = record.metrics if record and state == "finished" else {}

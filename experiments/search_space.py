@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from vae.configuration import YARDSTICK, Configuration, check_field, explain
+from vae.configuration import MEASURED_BY, YARDSTICK, Configuration, check_field, explain
 from vae.errors import BadInput, at
 from vae.registry import check_name
 
@@ -21,9 +21,6 @@ METRICS = {"return": "return", "nll": "test/nll"}
 
 REDUCTION = 3
 """Of the configurations that reach a rung, one in so many goes on to the next."""
-
-MEASURED_BY = ("dataset", "loss", "transform")
-"""Fields between whose values returns measure different things."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from vae.errors import BadInput
@@ -27,6 +27,17 @@ def parse_seeds(value: Any) -> tuple[int, ...]:
     if isinstance(value, (list, tuple)):
         return _distinct([_checked(seed) for seed in value])
     raise BadInput(f"should be a number, a list or a range like '0-4,9' (got {value!r})")
+
+
+def write_seeds(seeds: Iterable[int]) -> str:
+    """The shortest form that `parse_seeds` reads, in ascending order."""
+    runs: list[list[int]] = []
+    for seed in sorted(seeds):
+        if runs and seed == runs[-1][1] + 1:
+            runs[-1][1] = seed
+        else:
+            runs.append([seed, seed])
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)
 
 
 def _checked(seed: Any) -> int:

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from experiments.search_space import (
-    MEASURED_BY,
     METRICS,
     StudyPlan,
     StudySection,
@@ -21,7 +20,7 @@ from experiments.search_space import (
 )
 from experiments.seeds import parse_seeds
 from experiments.yaml_files import parse_yaml, read_yaml
-from vae.configuration import Configuration, Trial, check_field, explain
+from vae.configuration import MEASURED_BY, Configuration, Trial, check_field, explain
 from vae.errors import BadInput, at
 from vae.registry import check_name
 

@@ -7,24 +7,19 @@ differences that were looked at.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from experiments.frames import varying_fields
-from vae.configuration import YARDSTICK
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 _BOOTSTRAP_RESAMPLES = 2000
 _BOOTSTRAP_SEED = 0
-
-SCALE_FIELDS = ("dataset", "loss", "transform")
-"""Fields that change what a return measures; across their values only the yardstick compares."""
 
 
 def lower_is_better(metric: str) -> bool:
@@ -192,96 +187,3 @@ def probability_of_improvement(better: np.ndarray, worse: np.ndarray) -> float:
         return math.nan
     difference = better[:, None] - worse[None, :]
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
-
-
-def compare(trials: pd.DataFrame, metric: str = "return") -> pd.DataFrame:
-    """Hold every configuration against the best of its group, seed by seed.
-
-    Returns of different data sets, losses or transforms measure different things, so each such
-    group has a best of its own; the yardstick ranks all configurations in one group.
-
-    The best is chosen by looking at the data, which favours it by luck. So p-values are
-    corrected (Holm) for *all* pairs of a group, of which those with the best are a part: under
-    the null hypothesis that all are equal, any claim is made in at most 5 % of experiments.
-
-    Args:
-        trials: as `load_trials` returns them
-        metric: a column of `trials`
-
-    Returns:
-        One row per configuration with a finished trial, best first within its group. Columns:
-        `group`, `configuration_id`, the fields that vary, `mean`, `n_pairs` (seeds shared with
-        the best), `difference` (to the best, in the metric's units; negative is worse for a
-        return, positive is worse for a loss), `difference_low`, `difference_high` (95 %
-        t-interval), `p` and `p_holm`, `effect_size`, `p_improvement` (of the best over this
-        one), `verdict`: "best", "identical" (in every seed), "worse", "not distinguishable".
-    """
-    finished = trials[trials["state"] == "finished"].dropna(subset=[metric])
-    fields = varying_fields(trials)
-    rows = []
-    for group_name, group in _groups(finished, metric):
-        rows += _compare_group(group_name, group, metric, fields)
-    columns = ["group", "configuration_id", *fields, "mean", *_COMPARISON]
-    return pd.DataFrame(rows, columns=columns)
-
-
-_COMPARISON = (
-    "n_pairs", "difference", "difference_low", "difference_high", "p", "p_holm", "effect_size",
-    "p_improvement", "verdict",
-)  # fmt: skip
-
-
-def _groups(finished: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    fields = ["dataset", *YARDSTICK] if is_yardstick(metric) else list(SCALE_FIELDS)
-    for values, group in finished.groupby(fields, sort=False):
-        yield " ".join(map(str, values)), group
-
-
-def _compare_group(
-    name: str, group: pd.DataFrame, metric: str, fields: Sequence[str]
-) -> list[dict[str, object]]:
-    sign = -1.0 if lower_is_better(metric) else 1.0
-    table = sign * group.pivot(index="seed", columns="configuration_id", values=metric)
-    means = table.mean().sort_index().sort_values(ascending=False, kind="stable")
-    ids = list(means.index)
-    pairs = list(itertools.combinations(range(len(ids)), 2))
-    differences = [(table[ids[i]] - table[ids[j]]).dropna().to_numpy() for i, j in pairs]
-    p_values = np.array([paired_p_value(d) for d in differences])
-    corrected = holm(p_values)
-    first_rows = group.drop_duplicates("configuration_id").set_index("configuration_id")
-
-    best = ids[0]
-    rows: list[dict[str, object]] = []
-    for k, configuration_id in enumerate(ids):
-        row: dict[str, object] = {"group": name, "configuration_id": configuration_id}
-        row |= {field: first_rows.loc[configuration_id, field] for field in fields}
-        row["mean"] = sign * means[configuration_id]
-        if k:  # pairs of the best come first, in the order of the others
-            to_best = -sign * differences[k - 1]
-            behind = float(np.sum(sign * to_best)) < 0  # also over the seeds that both have
-            row |= _comparison(to_best, p_values[k - 1], corrected[k - 1], behind)
-            row["p_improvement"] = probability_of_improvement(
-                table[best].dropna().to_numpy(), table[configuration_id].dropna().to_numpy()
-            )
-        else:
-            row |= {"n_pairs": int(table[best].count()), "verdict": "best"}
-        rows.append(row)
-    return rows
-
-
-def _comparison(to_best: np.ndarray, p: float, p_holm: float, behind: bool) -> dict[str, object]:
-    low, high = t_interval(to_best)
-    if len(to_best) > 0 and not to_best.any():
-        verdict = "identical"
-    else:
-        verdict = "worse" if behind and p_holm < SIGNIFICANCE else "not distinguishable"
-    return {
-        "n_pairs": len(to_best),
-        "difference": float(np.mean(to_best)) if len(to_best) else math.nan,
-        "difference_low": low,
-        "difference_high": high,
-        "p": p,
-        "p_holm": p_holm,
-        "effect_size": effect_size(to_best),
-        "verdict": verdict,
-    }

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.seeds import parse_seeds
+from experiments.seeds import parse_seeds, write_seeds
 from vae.errors import BadInput
 
 
@@ -37,3 +37,12 @@ def test_what_is_no_seeds(written: object) -> None:
 @given(st.sets(st.integers(0, 2**63 - 1), min_size=1, max_size=20).map(list))
 def test_a_list_and_its_text_mean_the_same(seeds: list[int]) -> None:
     assert parse_seeds(",".join(map(str, seeds))) == parse_seeds(seeds) == tuple(seeds)
+
+
+@given(st.sets(st.integers(0, 60), min_size=1))
+def test_what_is_written_is_read(seeds: set[int]) -> None:
+    assert parse_seeds(write_seeds(seeds)) == tuple(sorted(seeds))
+
+
+def test_runs_of_seeds_are_written_as_ranges() -> None:
+    assert write_seeds([9, 0, 1, 2, 4]) == "0-2,4,9"

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from experiments.comparison import compare
 from experiments.statistics import (
-    compare,
     holm,
     interquartile_mean,
     summarize,

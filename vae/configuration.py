@@ -32,6 +32,9 @@ from vae.registry import (
 YARDSTICK = ("nll_samples", "nll_images")
 """Fields that are the same for all trials of an experiment, or their nll could not be compared."""
 
+MEASURED_BY = ("dataset", "loss", "transform")
+"""Fields that change what a return measures; across their values only the yardstick compares."""
+
 NUMBERS_VERSION = 1
 """Raised whenever a change to the code alters results, so that old runs are not taken for new."""
 

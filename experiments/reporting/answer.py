@@ -9,11 +9,12 @@ from functools import cached_property
 
 import pandas as pd
 
+from experiments.comparison import compare
 from experiments.effects import main_effects
 from experiments.frames import varying_fields
+from experiments.seeds import write_seeds
 from experiments.standing import Standing
 from experiments.statistics import (
-    compare,
     is_yardstick,
     lower_is_better,
     summarize,
@@ -133,6 +134,7 @@ def _winner(found: Answer, comparison: pd.DataFrame, metric: str) -> str:
     for verdict, words in (
         ("not distinguishable", "Not distinguishable from it"),
         ("identical", "Identical to it in every seed"),
+        ("given up", "Given up on the way"),
     ):
         same = others[others["verdict"] == verdict]
         if len(same):
@@ -204,9 +206,13 @@ def _signed_interval(row: pd.Series) -> str:
 
 
 def holes(trials: pd.DataFrame, fields: Sequence[str]) -> list[str]:
-    """One line per trial that did not finish, and why."""
+    """What did not finish, and why: one line per configuration, state and reason."""
+    unfinished = trials[trials["state"] != "finished"]
     lines = []
-    for _, trial in trials[trials["state"] != "finished"].iterrows():
-        reason = f": {trial['error']}" if trial["error"] else ""
-        lines.append(f"{trial['state']}: {describe_fields(trial, fields)} s{trial['seed']}{reason}")
+    for (_, state, why), those in unfinished.groupby(
+        ["configuration_id", "state", "error"], sort=False
+    ):
+        label = describe_fields(those.iloc[0], fields)
+        reason = f": {why}" if why else ""
+        lines.append(f"{state}: {label} s{write_seeds(those['seed'])}{reason}")
     return lines

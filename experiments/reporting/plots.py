@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.reporting.answer import YARDSTICK, Answer
-from experiments.statistics import SCALE_FIELDS, t_interval
+from experiments.statistics import t_interval
+from vae.configuration import MEASURED_BY
 
 # Okabe & Ito's palette: distinct under every common colour blindness. Line styles and markers
 # carry the same distinction, for print.
@@ -57,7 +58,7 @@ def learning_curves(found: Answer, curves: pd.DataFrame) -> list[tuple[str, str]
     The band is the 95 % t-interval of the mean over seeds.
     """
     first = found.trials.drop_duplicates("configuration_id").set_index("configuration_id")
-    groups = first.groupby(list(SCALE_FIELDS), sort=False).groups
+    groups = first.groupby(list(MEASURED_BY), sort=False).groups
     pictures = []
     for names, ids in groups.items():
         shown = [i for i in ids if i in set(curves["configuration_id"])]

@@ -88,7 +88,9 @@ def _verdict(row: pd.Series) -> Text:
     if pd.isna(row["verdict"]):
         return Text("–")
     mark, style = _MARKS.get(row["verdict"], ("", ""))
-    return Text(mark, style) if mark else Text(f"{row['difference']:+.2f}")
+    if mark:
+        return Text(mark, style)
+    return Text(f"{row['difference']:+.2f}", "dim" if row["verdict"] == "given up" else "")
 
 
 def _curve(configuration_id: str, curves: pd.DataFrame) -> str:
