@@ -236,3 +236,20 @@ def test_differences_that_do_not_vary_prove_nothing() -> None:
         ("mlp3", 1, "finished", 4.0),
     )
     assert list(compare(frame)["verdict"]) == ["best", "not distinguishable"]
+
+
+def test_what_was_given_up_is_not_tested_again() -> None:
+    """It comes last, and the others' p-values are not corrected for it."""
+    alone = compare(trials(*GOOD, *WORSE)).set_index("encoder")
+    pruned = [("conv", seed, "finished", -1.0 - seed) for seed in range(2)]
+    pruned.append(("conv", 2, "pruned", math.nan))
+    comparison = compare(trials(*GOOD, *WORSE, *pruned))
+    assert list(comparison["encoder"]) == ["mlp1", "mlp3", "conv"]
+    assert list(comparison["verdict"])[2] == "given up"
+    row = comparison.set_index("encoder").loc["mlp3"]
+    assert row["p_holm"] == alone.loc["mlp3", "p_holm"]
+    assert math.isnan(comparison.set_index("encoder").loc["conv", "p"])
+
+
+GOOD = [("mlp1", seed, "finished", -30.0 + seed / 10) for seed in range(4)]
+WORSE = [("mlp3", seed, "finished", -35.0 + seed / 10 + seed**2 / 100) for seed in range(4)]
