@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from experiments.yaml_files import SWEEPS, parse_yaml
+from experiments.specification import load_experiment
+from experiments.yaml_files import SWEEPS
 from tests.conftest import REPOSITORY, environment
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -38,15 +39,15 @@ def test_an_encoder_is_added_as_readme_says(tmp_path: Path) -> None:
     assert "wide sse none s0  finished" in done.stderr
 
 
-def test_the_file_that_readme_explains_can_be_run(tmp_path: Path) -> None:
-    from experiments.specification import load_experiment
-
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+def test_the_files_that_readme_explains_can_be_run(tmp_path: Path) -> None:
+    grid, study = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     path = tmp_path / "x.yaml"
-    path.write_text(text)
+    path.write_text(grid)
     experiment = load_experiment(path)
-    assert len(experiment.configurations) == (4 - 1) * 3 * 2
-    assert parse_yaml(text)["name"] == "seed-grid"
+    assert (experiment.name, len(experiment.configurations)) == ("seed-grid", (4 - 1) * 3 * 2)
+    path.write_text(f"name: x\n{study}")
+    searched = load_experiment(path).study
+    assert searched and list(searched.space) == ["lr", "latent_dim", "encoder"]
 
 
 def test_every_shipped_sweep_and_picture_is_there() -> None:
