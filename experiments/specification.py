@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from experiments.labels import short
 from experiments.search_space import (
     METRICS,
     StudyPlan,
@@ -75,12 +76,8 @@ class Experiment:
         """What a table calls a configuration: encoder, loss, transform, and what else varies."""
         always = ("encoder", "loss", "transform")
         words = [str(getattr(configuration, field)) for field in always]
-        words += [f"{a}={_short(getattr(configuration, a))}" for a in self.axes if a not in always]
+        words += [f"{a}={short(getattr(configuration, a))}" for a in self.axes if a not in always]
         return " ".join(words)
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def load_experiment(

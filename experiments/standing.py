@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from experiments.labels import short
+
 TAG = "study"
 """The tag of the MLflow experiment that holds it as JSON."""
 
@@ -52,7 +54,7 @@ class Standing:
         told = ", ".join(f"{n} {state}" for state, n in self.counts.items())
         lines = [f"study: {self.n_over} configurations tried: {told}"]
         if self.best_number is not None:
-            fields = ", ".join(f"{k}={_short(v)}" for k, v in self.best_fields.items())
+            fields = ", ".join(f"{k}={short(v)}" for k, v in self.best_fields.items())
             lines.append(
                 f"best: {fields} (mean {self.metric} {self.best_value:.3f}, "
                 f"Optuna trial {self.best_number})"
@@ -64,7 +66,3 @@ class Standing:
                 f"{shares}"
             )
         return lines
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -12,6 +12,7 @@ import pandas as pd
 from experiments.comparison import compare
 from experiments.effects import main_effects
 from experiments.frames import varying_fields
+from experiments.labels import short
 from experiments.seeds import write_seeds
 from experiments.standing import Standing
 from experiments.statistics import (
@@ -66,6 +67,7 @@ def answer(
     name: str, trials: pd.DataFrame, metric: str = "return", standing: Standing | None = None
 ) -> Answer:
     """Analyse `trials`, as `load_trials` returns them."""
+    crossed = trials if standing is None else trials.iloc[:0]  # a study crosses no axes
     metrics = [metric] + [m for m in ("return", YARDSTICK, "test/return") if m != metric]
     return Answer(
         name=name,
@@ -73,9 +75,9 @@ def answer(
         trials=trials,
         summary=summarize(trials, metrics),
         comparison=compare(trials, metric),
-        effects=main_effects(trials, metric),
+        effects=main_effects(crossed, metric),
         yardstick=compare(trials, YARDSTICK),
-        yardstick_effects=main_effects(trials, YARDSTICK),
+        yardstick_effects=main_effects(crossed, YARDSTICK),
         standing=standing,
     )
 
@@ -84,7 +86,7 @@ def describe_fields(row: pd.Series, fields: Sequence[str]) -> str:
     words = []
     for name in fields:
         value = row[name]
-        words.append(value if isinstance(value, str) else f"{name}={value:g}")
+        words.append(value if isinstance(value, str) else f"{name}={short(value)}")
     return " ".join(words)
 
 
