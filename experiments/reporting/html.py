@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from experiments.labels import short
 from experiments.reporting import plots
 from experiments.reporting.answer import (
     YARDSTICK,
@@ -84,7 +85,8 @@ def render(
         metric_table=_comparison_table(found, found.comparison, found.metric),
         values_picture=plots.values_by_configuration(found) if some else None,
         effects_picture=plots.main_effect_intervals(found) if some else None,
-        heat_maps=list(plots.heat_maps(found)) if some else [],
+        heat_maps=list(plots.heat_maps(found)) if some and not found.standing else [],
+        slices=list(plots.slices(found)) if some and found.standing else [],
         curves=plots.learning_curves(found, curves) if not curves.empty else [],
         sheets=_sheets(found, sheets),
         holes=holes(trials, found.fields),
@@ -111,7 +113,7 @@ def _p_value(value: float) -> Cell:
 def _field(value: object) -> Cell:
     if isinstance(value, str):
         return Cell(value, value)
-    return Cell(f"{value:g}", str(value), numeric=True)
+    return Cell(short(value), str(value), numeric=True)
 
 
 _TOP = ("best", "identical", "not distinguishable")
@@ -127,13 +129,14 @@ def _comparison_table(found: Answer, comparison: pd.DataFrame, metric: str) -> T
         for _, row in comparison.iterrows()
     ]
     compared = set(comparison["configuration_id"])
+    pruned = set(found.trials.loc[found.trials["state"] == "pruned", "configuration_id"])
     rows += [
         Row(
             [
                 *(_field(value) for value in found.values(row["configuration_id"])),
                 Cell(f"0/{row['n_expected']}", "0", numeric=True),
                 *(Cell("–", "", numeric=True) for _ in range(4)),
-                Cell("no result", "no result"),
+                _no_result(row["configuration_id"] in pruned),
                 *(Cell("–", "", numeric=True) for _ in range(6)),
             ],
             "hole",
@@ -142,6 +145,11 @@ def _comparison_table(found: Answer, comparison: pd.DataFrame, metric: str) -> T
         if row["configuration_id"] not in compared
     ]
     return Table(columns, rows)
+
+
+def _no_result(given_up: bool) -> Cell:
+    text = "given up" if given_up else "no result"
+    return Cell(text, text)
 
 
 def _comparison_cells(found: Answer, row: pd.Series, metric: str) -> list[Cell]:

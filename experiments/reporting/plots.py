@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from experiments.labels import short
 from experiments.reporting.answer import YARDSTICK, Answer
 from experiments.statistics import t_interval
 from vae.configuration import MEASURED_BY
@@ -55,38 +56,45 @@ def _look(k: int) -> dict[str, Any]:
 def learning_curves(found: Answer, curves: pd.DataFrame) -> list[tuple[str, str]]:
     """(title, SVG) of the mean return per epoch, one picture per data set, loss and transform.
 
-    The band is the 95 % t-interval of the mean over seeds.
+    The band is the 95 % t-interval of the mean over seeds. Where there are more configurations
+    than looks, the best have one and the others are grey.
     """
     first = found.trials.drop_duplicates("configuration_id").set_index("configuration_id")
-    groups = first.groupby(list(MEASURED_BY), sort=False).groups
+    rank = {i: k for k, i in enumerate(found.summary["configuration_id"])}
+    have_curves = set(curves["configuration_id"])
     pictures = []
-    for names, ids in groups.items():
-        shown = [i for i in ids if i in set(curves["configuration_id"])]
+    for names, ids in first.groupby(list(MEASURED_BY), sort=False).groups.items():
+        shown = sorted((i for i in ids if i in have_curves), key=rank.__getitem__)
         if shown:
-            labels = {i: found.label(i) for i in shown}
+            labels = {i: found.label(i) for i in shown[: len(_COLOURS)]}
             pictures.append((" ".join(map(str, names)), _curves_of(shown, labels, curves)))
     return pictures
 
 
 def _curves_of(ids: list[str], labels: dict[str, str], curves: pd.DataFrame) -> str:
     with mpl.rc_context(_SETTINGS):
-        figure = Figure(figsize=(4.2, 2.8))
+        figure = Figure(figsize=(4.2, 2.8) if len(ids) == len(labels) else (6.4, 4.2))
         axes = figure.subplots()
         for k, configuration_id in enumerate(ids):
             mine = curves[curves["configuration_id"] == configuration_id]
             table = mine.pivot(index="epoch", columns="seed", values="val/return").dropna()
-            epochs, values = table.index.to_numpy(), table.to_numpy()
-            intervals = np.array([t_interval(row) for row in values]).reshape(-1, 2)
-            look = _look(k)
-            axes.plot(
-                epochs, values.mean(axis=1), label=labels[configuration_id], markersize=3, **look
-            )
-            axes.fill_between(epochs, *intervals.T, color=look["color"], alpha=0.2, linewidth=0)
+            _curve(axes, table, labels.get(configuration_id), _look(k))
         axes.set_xlabel("epoch")
         axes.set_ylabel("val/return")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, fontsize=8)
         return _svg(figure)
+
+
+def _curve(axes: Axes, table: pd.DataFrame, label: str | None, look: dict[str, Any]) -> None:
+    """Args: table: by epoch and seed; label: None for one among many"""
+    epochs, values = table.index.to_numpy(), table.to_numpy()
+    if label is None:
+        axes.plot(epochs, values.mean(axis=1), color="0.75", linewidth=0.8, zorder=1)
+        return
+    intervals = np.array([t_interval(row) for row in values]).reshape(-1, 2)
+    axes.plot(epochs, values.mean(axis=1), label=label, markersize=3, **look)
+    axes.fill_between(epochs, *intervals.T, color=look["color"], alpha=0.2, linewidth=0)
 
 
 def values_by_configuration(found: Answer) -> str:
@@ -157,13 +165,32 @@ def _heat_map(table: pd.DataFrame) -> str:
             colour = "white" if value > middle else "black"
             text = "–" if math.isnan(value) else f"{value:.1f}"
             axes.text(j, i, text, ha="center", va="center", color=colour)
-        axes.set_xticks(range(n_columns), [_tick(v) for v in table.columns])
-        axes.set_yticks(range(n_rows), [_tick(v) for v in table.index])
+        axes.set_xticks(range(n_columns), [short(v) for v in table.columns])
+        axes.set_yticks(range(n_rows), [short(v) for v in table.index])
         axes.set_xlabel(str(table.columns.name))
         axes.set_ylabel(str(table.index.name))
         figure.colorbar(picture, ax=axes, label=YARDSTICK)
         return _svg(figure)
 
 
-def _tick(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def slices(found: Answer) -> Iterator[tuple[str, str]]:
+    """(title, SVG) of the mean yardstick over every field that a study searched."""
+    complete = found.summary.dropna(subset=[f"{YARDSTICK}.mean"])
+    for field in found.fields:
+        if complete[field].nunique() > 1:
+            yield field, _slice(complete[field], complete[f"{YARDSTICK}.mean"])
+
+
+def _slice(values: pd.Series, means: pd.Series) -> str:
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=(3.2, 2.4))
+        axes = figure.subplots()
+        axes.plot(values, means, "o", color=_COLOURS[0], markersize=4, alpha=0.8)
+        if pd.api.types.is_numeric_dtype(values) and values.max() > 20 * values.min() > 0:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            axes.xaxis.set_major_formatter(lambda x, _: short(x))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel(str(values.name))
+        axes.set_ylabel(YARDSTICK)
+        return _svg(figure)
