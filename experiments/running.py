@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from experiments import execution
+from experiments.archiving import Archiving
 from experiments.configuration_runs import ConfigurationRuns
 from experiments.grid import Grid
 from experiments.locks import Shard, sole_sweep
@@ -61,6 +62,7 @@ class Options:
     retry_failed: bool
     shard: Shard
     optuna_storage: str | None
+    archive: str | None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     """
     check_reachable(options.tracking_uri)
     _check_device(options.device)
+    archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
     experiment = take_part(experiment, options.shard)
     for name in sorted(experiment.datasets):
         datasets.DATASETS[name].prepare(options.data_dir)
@@ -115,7 +118,7 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     with sole_sweep(
         _lock_name(options.tracking_uri, experiment.name), options.shard
     ) as workers_lock:
-        sweep = _Sweep(experiment, options, folder)
+        sweep = _Sweep(experiment, options, folder, archiving)
         trouble = sweep.run(workers_lock) if sweep.proposer.left.total() else ""
         return sweep.outcome(trouble)
 
@@ -135,15 +138,21 @@ def _lock_name(tracking_uri: str, experiment: str) -> str:
 class _Sweep:
     """A sweep that has the experiment to itself, and is shown and timed while it runs."""
 
-    def __init__(self, experiment: Experiment, options: Options, checkpoints: Path) -> None:
+    def __init__(
+        self, experiment: Experiment, options: Options, checkpoints: Path, archiving: Archiving
+    ) -> None:
         self._experiment = experiment
         self._options = options
         self._checkpoints = checkpoints
         self._tracker = Tracker.create(options.tracking_uri, experiment.name)
         self._stock = take_stock(self._tracker, experiment)
-        self._configuration_runs = ConfigurationRuns(experiment, self._tracker, self._stock)
+        self._configuration_runs = ConfigurationRuns(
+            experiment, self._tracker, self._stock, archiving
+        )
         places = Places(str(options.data_dir.absolute()), checkpoints, options.device)
-        self._trial_runs = TrialRuns(experiment, self._tracker, places, self._configuration_runs)
+        self._trial_runs = TrialRuns(
+            experiment, self._tracker, places, self._configuration_runs, archiving.writes
+        )
         self._estimate = Estimate(experiment.configurations)
         self._estimate.learn_from(self._stock.trials.values())
         self._study: Study | None = None

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, ViewType
 
 from experiments.provenance import Provenance
-from experiments.tracking import TrackingRefused
+from experiments.tracking import TrackingRefused, archives
 from experiments.tracking.addresses import safe_name, sqlite_path, use_write_ahead_log
 from experiments.tracking.client import connect, patiently
 from experiments.tracking.pictures import is_picture, step_of
@@ -269,6 +269,13 @@ class Tracker:
         run_id = existing[-1].run_id if existing else self._create_run("report", {"kind": "report"})
         patiently(self._mlflow.log_artifacts, run_id, str(folder))
         self.set_status(run_id, "FINISHED")
+
+    def has_weights(self, run_id: str) -> bool:
+        """Whether a trial run holds its model's weights."""
+        return archives.has_weights(self._mlflow, run_id)
+
+    def delete_weights(self, run_id: str) -> None:
+        archives.delete_weights(self._mlflow, run_id)
 
     def link(self, run_id: str) -> str:
         """Where a run can be looked at: on the tracking server, or in the UI of `make ui`."""
