@@ -6,13 +6,13 @@ from pathlib import Path
 
 from experiments.command_line import Parser, run_command
 from experiments.tracking.addresses import default_uri
-from experiments.yaml_files import find_experiment, read_yaml
+from experiments.yaml_files import experiment_name
 from vae.errors import BadInput
 
 
 def main() -> int:
     arguments = _parser().parse_args()
-    name = _experiment_name(arguments.experiment)
+    name = experiment_name(arguments.experiment)
 
     from experiments.frames import FINAL_METRICS, load_curves, load_trials, open_tracker
     from experiments.reporting.answer import answer
@@ -34,17 +34,6 @@ def main() -> int:
 
             write_report(arguments.out, found, curves, open_tracker(name, arguments.tracking_uri))
     return 0
-
-
-def _experiment_name(experiment: str) -> str:
-    """The name in an experiment file, or else the name of an MLflow experiment."""
-    try:
-        path = find_experiment(experiment)
-    except BadInput:
-        if Path(experiment).suffix in (".yaml", ".yml"):
-            raise
-        return experiment
-    return str(read_yaml(path).get("name"))
 
 
 def _parser() -> Parser:

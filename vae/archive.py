@@ -88,11 +88,19 @@ def unpack(files: Mapping[str, bytes], device: str = "cpu") -> Archived:
     tensors = _tensors(weights)
     if hashlib.sha256(weights).hexdigest() != description.weights_sha256:
         raise BadInput(f"{WEIGHTS}: is damaged: its checksum is not the one in {DESCRIPTION}")
-    with torch.device("meta"):  # the shapes of its tensors, without drawing initial weights
-        model = VAE(description.trial.configuration, description.shape)
+    model = _hollow(description)
     _check_fit(tensors, model.state_dict())
     model.load_state_dict(tensors, assign=True)
     return Archived(model.to(device).eval(), description)
+
+
+def _hollow(description: Description) -> VAE:
+    """The model's networks without memory for their weights, however large they claim to be."""
+    try:
+        with torch.device("meta"):
+            return VAE(description.trial.configuration, description.shape)
+    except RuntimeError as error:  # sizes beyond any computer's
+        raise BadInput(f"{DESCRIPTION}: its networks cannot be made: {_one_line(error)}") from error
 
 
 def _description(content: bytes) -> Description:
@@ -126,7 +134,7 @@ def _check_fit(found: Mapping[str, Tensor], expected: Mapping[str, Any]) -> None
         raise BadInput(f"{WEIGHTS}: lacks the tensor '{missing}' of its configuration's networks")
     for extra in sorted(found.keys() - expected.keys()):
         raise BadInput(f"{WEIGHTS}: has a tensor '{extra}' that its networks do not have")
-    for name, tensor in found.items():
+    for name, tensor in sorted(found.items()):
         got, wanted = _kind(tensor), _kind(expected[name])
         if got != wanted:
             raise BadInput(f"{WEIGHTS}: the tensor '{name}' should be {wanted}, and is {got}")

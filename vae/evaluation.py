@@ -26,10 +26,15 @@ _NLL_ROWS = 500
 
 @dataclass(frozen=True)
 class Terms:
-    """Means per image, in nats up to the likelihood's constant."""
+    """Means per image, in nats up to the likelihood's constant.
+
+    Attributes:
+        bound: the negative importance-weighted bound, where that is what training minimises
+    """
 
     reconstruction: float
     kl: float
+    bound: float | None = None
 
     @property
     def episodic_return(self) -> float:
@@ -38,7 +43,23 @@ class Terms:
 
     def loss(self, beta: float) -> float:
         """What training with this β minimises."""
+        if self.bound is not None:
+            return self.bound
         return self.reconstruction + beta * self.kl
+
+
+class Totals:
+    """Sums of terms over the batches of a pass; nothing waits for a device before the end."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums = torch.zeros(1, dtype=torch.float64, device=device)
+
+    def add(self, terms: tuple[Tensor, ...]) -> None:
+        """Args: terms: reconstruction, kl and, where there is one, bound, `(batch,)` each"""
+        self._sums = self._sums + torch.stack([term.detach().sum() for term in terms])
+
+    def means(self, n_images: int) -> Terms:
+        return Terms(*(total / n_images for total in self._sums.tolist()))
 
 
 @torch.inference_mode()
@@ -50,14 +71,19 @@ def evaluate(model: VAE, images: Batches, seed: int) -> Terms:
     """
     device = next(model.parameters()).device
     noise_source = generator(seed, "evaluation", device=device)
+    bound_source = generator(seed, "bound", device=device)
     model.eval()
-    totals = torch.zeros(2, dtype=torch.float64, device=device)
+    totals = Totals(device)
     for indices in torch.arange(len(images), device=device).split(BATCH_SIZE):
-        noise = torch.randn(len(indices), model.latent_dim, generator=noise_source, device=device)
-        reconstruction, kl = model.elbo_terms(images.batch(indices), noise)
-        totals += torch.stack([reconstruction.sum(), kl.sum()])
-    reconstruction_sum, kl_sum = totals.tolist()
-    return Terms(reconstruction_sum / len(images), kl_sum / len(images))
+        x = images.batch(indices)
+        noise = torch.randn(len(x), model.latent_dim, generator=noise_source, device=device)
+        terms: tuple[Tensor, ...] = model.elbo_terms(x, noise)
+        if model.importance_samples is not None:
+            shape = model.noise_shape(len(x))
+            noise = torch.randn(shape, generator=bound_source, device=device)
+            terms += (model.importance_terms(x, noise)[-1],)
+        totals.add(terms)
+    return totals.means(len(images))
 
 
 @torch.inference_mode()
@@ -114,5 +140,4 @@ def _log_weights(model: VAE, q_z: DiagonalNormal, x_b: Tensor, noise: Tensor) ->
     limit = math.log((1 - NLL_EPSILON) / NLL_EPSILON)
     log_p_pixels = torch.sigmoid(logits.mul(signs).clamp_(-limit, limit)).log_()
     log_p_x_given_z = log_p_pixels.flatten(1).sum(1).view(k, n)
-    log_p_z = -0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
-    return log_p_x_given_z + log_p_z - q_z.log_prob(z)
+    return log_p_x_given_z + DiagonalNormal.standard_log_prob(z) - q_z.log_prob(z)

@@ -36,11 +36,17 @@ def read_archive(client: MlflowClient, run_id: str) -> dict[str, bytes]:
     present = _present(client, run_id)
     for name in _FILES:
         if name not in present:
-            raise BadInput(f"run {run_id} has no archive: no artifact {FOLDER}/{name}")
+            raise BadInput(
+                f"has no artifact {FOLDER}/{name}: its model was not kept; see `--archive` of "
+                f"sweep.py"
+            )
     with tempfile.TemporaryDirectory() as folder:
-        for name in _FILES:
-            patiently(client.download_artifacts, run_id, f"{FOLDER}/{name}", folder)
-        return {name: (Path(folder) / FOLDER / name).read_bytes() for name in _FILES}
+        return {name: _download(client, run_id, name, folder) for name in _FILES}
+
+
+def _download(client: MlflowClient, run_id: str, name: str, folder: str) -> bytes:
+    path = patiently(client.download_artifacts, run_id, f"{FOLDER}/{name}", folder)
+    return Path(path).read_bytes()
 
 
 def has_weights(client: MlflowClient, run_id: str) -> bool:

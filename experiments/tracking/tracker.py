@@ -75,6 +75,18 @@ class Tracker:
             )
         return cls(uri, experiment.experiment_id, client)
 
+    @classmethod
+    def of_run(cls, uri: str, run_id: str) -> tuple[Tracker, RunRecord] | None:
+        """The experiment of a run, and the run; None if there is no run of that id."""
+        if (path := sqlite_path(uri)) is not None and not path.exists():
+            return None
+        client = connect(uri)
+        try:
+            run = patiently(client.get_run, run_id)
+        except TrackingRefused:
+            return None
+        return cls(uri, run.info.experiment_id, client), _record(run)
+
     def records(self, kind: str, deleted: bool = False) -> list[RunRecord]:
         """Every run of that kind, oldest first; or those that were deleted in MLflow."""
         records: list[RunRecord] = []
@@ -273,6 +285,10 @@ class Tracker:
     def has_weights(self, run_id: str) -> bool:
         """Whether a trial run holds its model's weights."""
         return archives.has_weights(self._mlflow, run_id)
+
+    def read_archive(self, run_id: str) -> dict[str, bytes]:
+        """The files of a trial run's model, by name; BadInput if there are none."""
+        return archives.read_archive(self._mlflow, run_id)
 
     def delete_weights(self, run_id: str) -> None:
         archives.delete_weights(self._mlflow, run_id)
