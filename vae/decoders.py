@@ -13,7 +13,7 @@ import math
 
 from torch import nn
 
-from vae.layers import CONV_CHANNELS, ResidualBlock, Shape, halved_sizes
+from vae.layers import CONV_CHANNELS, RESIDUAL_CHANNELS, ResidualBlock, Shape, halved_sizes
 
 
 class OneHiddenLayer(nn.Sequential):
@@ -68,7 +68,7 @@ class ResidualDecoder(nn.Sequential):
 
     def __init__(self, shape: Shape, hidden_dim: int, latent_dim: int) -> None:
         channels, *size = shape
-        few, many = CONV_CHANNELS
+        few, many = RESIDUAL_CHANNELS
         full, half, smallest = halved_sizes(size)
         super().__init__(
             nn.Linear(latent_dim, hidden_dim),

@@ -12,7 +12,7 @@ import math
 from torch import Tensor, nn
 
 from vae.distributions import DiagonalNormal
-from vae.layers import CONV_CHANNELS, ResidualBlock, Shape, halved_sizes
+from vae.layers import CONV_CHANNELS, RESIDUAL_CHANNELS, ResidualBlock, Shape, halved_sizes
 
 
 class Encoder(nn.Module):
@@ -87,7 +87,7 @@ class ResidualEncoder(Encoder):
 
     def __init__(self, shape: Shape, hidden_dim: int, latent_dim: int) -> None:
         channels, *size = shape
-        few, many = CONV_CHANNELS
+        few, many = RESIDUAL_CHANNELS
         smallest = halved_sizes(size)[-1]
         body = nn.Sequential(
             nn.Conv2d(channels, few, kernel_size=3, stride=2, padding=1),

@@ -10,6 +10,8 @@ Shape = tuple[int, int, int]
 """(channels, height, width)"""
 
 CONV_CHANNELS = (32, 64)
+RESIDUAL_CHANNELS = (16, 32)
+"""Half as many: a block is two more convolutions, and this is about what `conv` costs."""
 
 
 class ResidualBlock(nn.Module):
