@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from experiments import execution
 from experiments.archiving import Archiving
+from experiments.command_line import check_can_be_made
 from experiments.configuration_runs import ConfigurationRuns
 from experiments.grid import Grid
 from experiments.locks import Shard, sole_sweep
@@ -107,26 +108,20 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
         BadInput: before anything is written.
     """
     check_reachable(options.tracking_uri)
-    _check_device(options.device)
+    check_device(options.device)
     archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
     experiment = take_part(experiment, options.shard)
     for name in sorted(experiment.datasets):
         datasets.DATASETS[name].prepare(options.data_dir)
     Tracker.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
-    _check_can_be_made(folder)
+    check_can_be_made("--checkpoint-dir", folder)
     with sole_sweep(
         _lock_name(options.tracking_uri, experiment.name), options.shard
     ) as workers_lock:
         sweep = _Sweep(experiment, options, folder, archiving)
         trouble = sweep.run(workers_lock) if sweep.proposer.left.total() else ""
         return sweep.outcome(trouble)
-
-
-def _check_can_be_made(folder: Path) -> None:
-    existing = next(p for p in (folder, *folder.parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise BadInput(f"--checkpoint-dir {folder}: cannot be written")
 
 
 def _lock_name(tracking_uri: str, experiment: str) -> str:
@@ -306,7 +301,7 @@ def _exit_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(EXIT_INTERRUPTED)
 
 
-def _check_device(wanted: str) -> None:
+def check_device(wanted: str) -> None:
     """`auto` is for each worker to find out; importing torch here would delay every sweep."""
     if wanted == "cuda":
         import torch

@@ -69,7 +69,7 @@ def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> Tria
         work.checkpoint.unlink(missing_ok=True)
         return TrialResult(work, "finished", metrics=finals)
     configuration = work.trial.configuration
-    device = _device(work.device)
+    device = compute_device(work.device)
     splits = load_splits(configuration, work.data_dir, device)
     training = _restore(work, splits, device, report)
     for metrics in fit(training, splits, work.until):
@@ -99,7 +99,8 @@ def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> Tria
     return TrialResult(work, "finished", metrics=finals)
 
 
-def _device(wanted: str) -> str:
+def compute_device(wanted: str) -> str:
+    """What `auto` means here."""
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -86,7 +86,18 @@ def evaluate(model: VAE, images: Batches, seed: int) -> Terms:
     return totals.means(len(images))
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over images.
+
+    Attributes:
+        standard_error: of the mean, from the spread between the images
+    """
+
+    mean: float
+    standard_error: float
+
+
 def nll(model: VAE, images: Batches, bits: Batches, n_samples: int, seed: int) -> float:
     """The yardstick: an upper bound of −log p(x_b), in nats per image.
 
@@ -102,10 +113,27 @@ def nll(model: VAE, images: Batches, bits: Batches, n_samples: int, seed: int) -
 
     Source: Burda, Grosse & Salakhutdinov, Importance weighted autoencoders, ICLR 2016, eq. 8.
     """
-    total, n_images = 0.0, len(bits)
+    return estimate_nll(model, images, bits, n_samples, seed).mean
+
+
+@torch.inference_mode()
+def estimate_nll(
+    model: VAE,
+    images: Batches,
+    bits: Batches,
+    n_samples: int,
+    seed: int,
+    on_images: Callable[[int], None] = lambda n: None,
+) -> Estimate:
+    """`nll` with its standard error; `on_images` hears of every few images that are done."""
+    total, squares, n_images = 0.0, 0.0, len(bits)
     for log_p in nll_chunks(model, images, bits, n_samples, seed):
         total -= log_p.sum().item()
-    return total / n_images
+        squares += log_p.double().square().sum().item()
+        on_images(len(log_p))
+    mean = total / n_images
+    variance = max(0.0, squares / n_images - mean**2)
+    return Estimate(mean, math.sqrt(variance / max(1, n_images - 1)))
 
 
 def nll_chunks(

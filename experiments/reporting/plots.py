@@ -20,11 +20,11 @@ from experiments.statistics import SCALE_FIELDS, t_interval
 
 # Okabe & Ito's palette: distinct under every common colour blindness. Line styles and markers
 # carry the same distinction, for print.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-_SETTINGS: Any = {
+SETTINGS: Any = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and the file stays small
     "svg.hashsalt": "report",  # the same picture is the same text
     "font.family": "sans-serif",
@@ -45,9 +45,9 @@ def _svg(figure: Figure) -> str:
 
 def _look(k: int) -> dict[str, Any]:
     return {
-        "color": _COLOURS[k % len(_COLOURS)],
+        "color": COLOURS[k % len(COLOURS)],
         "linestyle": _STYLES[k % len(_STYLES)],
-        "marker": _MARKERS[k % len(_MARKERS)],
+        "marker": MARKERS[k % len(MARKERS)],
     }
 
 
@@ -68,7 +68,7 @@ def learning_curves(found: Answer, curves: pd.DataFrame) -> list[tuple[str, str]
 
 
 def _curves_of(ids: list[str], labels: dict[str, str], curves: pd.DataFrame) -> str:
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(4.2, 2.8))
         axes = figure.subplots()
         for k, configuration_id in enumerate(ids):
@@ -92,7 +92,7 @@ def values_by_configuration(found: Answer) -> str:
     """Every trial's yardstick, with mean and 95 % interval of each configuration, best on top."""
     ranked = list(found.yardstick["configuration_id"])
     finished = found.trials[found.trials["state"] == "finished"]
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(6.4, 0.6 + 0.28 * len(ranked)))
         axes = figure.subplots()
         labels = []
@@ -100,7 +100,7 @@ def values_by_configuration(found: Answer) -> str:
             rows = finished[finished["configuration_id"] == configuration_id]
             values = rows[YARDSTICK].to_numpy(dtype=float)
             labels.append(found.label(configuration_id))
-            axes.plot(values, [k] * len(values), "o", color=_COLOURS[5], markersize=4, alpha=0.8)
+            axes.plot(values, [k] * len(values), "o", color=COLOURS[5], markersize=4, alpha=0.8)
             _interval(axes, k, float(values.mean()), *t_interval(values))
         axes.set_yticks(range(len(ranked)), labels)
         axes.set_ylim(len(ranked) - 0.5, -0.5)
@@ -119,7 +119,7 @@ def main_effect_intervals(found: Answer) -> str | None:
     effects = found.yardstick_effects
     if effects.empty:
         return None
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(6.4, 0.6 + 0.32 * len(effects)))
         axes = figure.subplots()
         labels = []
@@ -146,7 +146,7 @@ def heat_maps(found: Answer) -> Iterator[tuple[str, str]]:
 
 def _heat_map(table: pd.DataFrame) -> str:
     values = table.to_numpy(dtype=float)
-    with mpl.rc_context({**_SETTINGS, "axes.grid": False}):
+    with mpl.rc_context({**SETTINGS, "axes.grid": False}):
         n_rows, n_columns = values.shape
         figure = Figure(figsize=(1.4 + 0.95 * n_columns, 0.8 + 0.42 * n_rows))
         axes = figure.subplots()
