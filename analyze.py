@@ -33,6 +33,10 @@ def main() -> int:
             from experiments.reporting.folder import write_report  # matplotlib takes its time
 
             write_report(arguments.out, found, curves, open_tracker(name, arguments.tracking_uri))
+    if arguments.register is not None:
+        from experiments.registering import register_best  # torch takes its time to import
+
+        print(register_best(name, arguments.tracking_uri, arguments.register))
     return 0
 
 
@@ -44,6 +48,12 @@ def _parser() -> Parser:
     add("--metric", default="return", help="what to compare (default: %(default)s)")
     add("--out", type=Path, metavar="DIR", help="also write report.html, CSV, Markdown, LaTeX")
     add("--format", choices=("table", "csv", "markdown", "latex", "json"), default="table")
+    add(
+        "--register",
+        metavar="NAME",
+        help="also register the best seed of the configuration with the best mean test/nll as "
+        "MLflow model NAME, alias `champion`",
+    )
     return parser
 
 

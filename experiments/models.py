@@ -101,7 +101,7 @@ def choose(name: str, tracking_uri: str | None = None) -> Chosen:
     uri = _reachable(tracking_uri)
     found = Tracker.of_run(uri, name)
     if found is None:
-        return _best_of_experiment(name, uri)
+        return best_of_experiment(name, uri)
     tracker, run = found
     _check_ours(run)
     if run.tags["kind"] == "trial":
@@ -125,8 +125,12 @@ def _check_ours(run: RunRecord) -> None:
         raise BadInput(f"run {run.run_id} is of a trial that is not finished ({run.state})")
 
 
-def _best_of_experiment(name: str, uri: str) -> Chosen:
-    """The best configuration by its mean test/nll, and of that the seed with the lowest."""
+def best_of_experiment(name: str, uri: str) -> Chosen:
+    """The best configuration by its mean test/nll, and of that the seed with the lowest.
+
+    Raises:
+        BadInput: when nothing of it is finished, or nothing ranks, or no weights were kept.
+    """
     tracker = Tracker.find(uri, name)
     if tracker is None:
         raise BadInput(f"no run and no experiment '{name}' is tracked at {uri}")

@@ -43,7 +43,7 @@ def write_portraits(subject: Subject, folder: Path) -> Iterator[Path]:
             figure = Figure()
             axes = figure.subplots()
             draw(subject, figure, axes)
-            figure.text(0, -0.02, caption(subject), transform=axes.transAxes, va="top", fontsize=7)
+            _write_below(axes, caption(subject))
             path = folder / f"{name}.png"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +51,15 @@ def write_portraits(subject: Subject, folder: Path) -> Iterator[Path]:
             except OSError as error:
                 raise BadInput(f"--out {path}: {error.strerror}") from error
         yield path
+
+
+def _write_below(axes: Axes, text: str) -> None:
+    """Under a picture, or under the axis of a plot: a distance in points, whatever the size."""
+    gap = 36 if axes.axison else 6
+    axes.annotate(
+        text, (0, 0), (0, -gap), xycoords="axes fraction", textcoords="offset points",
+        va="top", fontsize=7,
+    )  # fmt: skip
 
 
 def caption(subject: Subject) -> str:
@@ -158,6 +167,8 @@ def _codes(subject: Subject, figure: Figure, axes: Axes) -> None:
         )  # fmt: skip
         x, y = np.median(mine, axis=0)
         axes.text(x, y, str(label), fontsize=14, ha="center", va="center", path_effects=outline)
+    axes.set_xlabel("z0")
+    axes.set_ylabel("z1")
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_title("means of q(z | x) of the test images", loc="left", fontsize=9)
     axes.legend(
