@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -81,14 +80,11 @@ def _save(model: Path, checkpoint: Path, files: Mapping[str, bytes], example: np
         (checkpoint / name).write_bytes(content)
     images = Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))])
     params = ParamSchema([ParamSpec("samples", "long", 0), ParamSpec("seed", "long", 0)])
-    with warnings.catch_warnings():
-        # It asks for type hints, of which it knows none for arrays; the signature says more.
-        warnings.filterwarnings("ignore", ".*Add type hints")
-        pyfunc.save_model(
-            path=str(model),
-            python_model=str(_CODE),
-            artifacts={"checkpoint": str(checkpoint)},
-            signature=ModelSignature(inputs=images, outputs=images, params=params),
-            input_example=example,
-            pip_requirements=[f"{p}=={importlib.metadata.version(p)}" for p in _NEEDED],
-        )
+    pyfunc.save_model(
+        path=str(model),
+        python_model=str(_CODE),
+        artifacts={"checkpoint": str(checkpoint)},
+        signature=ModelSignature(inputs=images, outputs=images, params=params),
+        input_example=example,
+        pip_requirements=[f"{p}=={importlib.metadata.version(p)}" for p in _NEEDED],
+    )

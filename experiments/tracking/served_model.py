@@ -10,6 +10,7 @@ Images are `float32` in [0, 1], `(n, channels, height, width)`, on the way in an
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from vae.archive import unpack
 from vae.randomness import generator
+
+# MLflow asks for type hints when the class is made, and knows none for arrays.
+warnings.filterwarnings("ignore", r".*Add type hints to the `predict` method")
 
 
 class ServedModel(PythonModel):
