@@ -6,13 +6,13 @@ from pathlib import Path
 
 from experiments.command_line import Parser, run_command
 from experiments.tracking.addresses import default_uri
-from experiments.yaml_files import find_experiment, read_yaml
+from experiments.yaml_files import experiment_name
 from vae.errors import BadInput
 
 
 def main() -> int:
     arguments = _parser().parse_args()
-    name = _experiment_name(arguments.experiment)
+    name = experiment_name(arguments.experiment)
 
     from experiments.frames import FINAL_METRICS, load_curves, load_trials, open_tracker
     from experiments.reporting.answer import answer
@@ -36,18 +36,11 @@ def main() -> int:
             from experiments.reporting.folder import write_report  # matplotlib takes its time
 
             write_report(arguments.out, found, curves, tracker)
+    if arguments.register is not None:
+        from experiments.registering import register_best  # torch takes its time to import
+
+        print(register_best(name, arguments.tracking_uri, arguments.register))
     return 0
-
-
-def _experiment_name(experiment: str) -> str:
-    """The name in an experiment file, or else the name of an MLflow experiment."""
-    try:
-        path = find_experiment(experiment)
-    except BadInput:
-        if Path(experiment).suffix in (".yaml", ".yml"):
-            raise
-        return experiment
-    return str(read_yaml(path).get("name"))
 
 
 def _parser() -> Parser:
@@ -58,6 +51,12 @@ def _parser() -> Parser:
     add("--metric", default="return", help="what to compare (default: %(default)s)")
     add("--out", type=Path, metavar="DIR", help="also write report.html, CSV, Markdown, LaTeX")
     add("--format", choices=("table", "csv", "markdown", "latex", "json"), default="table")
+    add(
+        "--register",
+        metavar="NAME",
+        help="also register the best seed of the configuration with the best mean test/nll as "
+        "MLflow model NAME, alias `champion`",
+    )
     return parser
 
 

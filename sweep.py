@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from experiments import archiving
 from experiments.command_line import (
     Parser,
     cpu_cores,
@@ -90,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--timeout", type=positive_seconds, metavar="SECONDS", help="that a trial may take")
     add("--retry-failed", action="store_true", help="run failed trials again, too")
     add("--optuna-storage", metavar="URI", help="of a study; default: next to the tracking store")
+    add(
+        "--archive",
+        choices=archiving.CHOICES,
+        help="which trials keep their weights: all, or the best seed of each configuration, or "
+        f"none (default: all up to {archiving.KEEP_ALL_UP_TO} trials, best above)",
+    )
     add(
         "--shard",
         type=shard,

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from experiments.locks import Shard
@@ -66,6 +67,13 @@ def shard(text: str) -> Shard:
     if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise argparse.ArgumentTypeError(f"should be I/N with I from 1 to N (got '{text}')")
     return Shard(int(index), int(count))
+
+
+def check_can_be_made(option: str, folder: Path) -> None:
+    """Raise BadInput where `folder` could not be made and written into; makes nothing."""
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise BadInput(f"{option} {folder}: cannot be written")
 
 
 def cpu_cores() -> int:

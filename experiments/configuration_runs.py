@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from experiments.archiving import Archiving
 from experiments.planning import PlannedTrial
 from experiments.specification import Experiment
 from experiments.stock import Stock
@@ -69,10 +70,13 @@ class ConfigurationRuns:
     leaves alone what is there.
     """
 
-    def __init__(self, experiment: Experiment, tracker: Tracker, stock: Stock) -> None:
+    def __init__(
+        self, experiment: Experiment, tracker: Tracker, stock: Stock, archiving: Archiving
+    ) -> None:
         self._experiment = experiment
         self._tracker = tracker
         self._stock = stock
+        self._archiving = archiving
         self._rows: dict[str, _Row] = {}
 
     def open(
@@ -164,12 +168,16 @@ class ConfigurationRuns:
         row.logged = {**row.logged, **changed}
 
     def _close(self, row: _Row) -> None:
-        """All trials have been told: the mean curve, the contact sheet, the status."""
+        """All trials have been told: the mean curve, the contact sheet, the status, in which order
+        a kill in between is made good by the next sweep.
+        """
         if row.finished and row.over and f"{_CURVE}.mean" not in row.logged:
             run_ids = list(row.finished_runs.values())
             for epoch, mean in mean_curve([self._tracker.curve(r, _CURVE) for r in run_ids]):
                 self._tracker.log_metrics(row.run_id, {f"{_CURVE}.mean": mean}, step=epoch)
             self._log_contact_sheet(row, run_ids)
+        if row.over and self._archiving.thins_out:
+            self._thin_out_archives(row)
         self._log_aggregates(row)
         if row.pruned:
             self._tracker.mark_pruned(row.run_id, row.pruned)
@@ -182,6 +190,16 @@ class ConfigurationRuns:
         strips = [p[: p.shape[0] // n_rows] for p in pictures if p is not None]
         if strips:
             self._tracker.log_picture(row.run_id, "samples", np.concatenate(strips, axis=0))
+
+    def _thin_out_archives(self, row: _Row) -> None:
+        """Of the seeds whose weights are there, leave the best one's."""
+        archived = [
+            (run_id, metrics)
+            for run_id, metrics in row.finished.values()
+            if metrics and self._tracker.has_weights(run_id)
+        ]
+        for run_id in self._archiving.superfluous(archived):
+            self._tracker.delete_weights(run_id)
 
     def interrupt(self) -> None:
         """Mark the runs that are not complete as stopped."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from experiments.tracking.addresses import check_reachable, default_uri
 from experiments.tracking.records import RunRecord, by_trial, seeds_asked_for
 from experiments.tracking.tracker import Tracker
-from vae.configuration import Configuration, Trial
+from vae.configuration import SINCE_THEN, Configuration, Trial
 from vae.errors import BadInput
 
 FINAL_METRICS = (
@@ -119,7 +119,8 @@ def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> d
     given_up = tags.get("pruned") == "true"
     state = record.state if record else "pruned" if given_up else "missing"
     why = {"failed": tags.get("error", ""), "pruned": tags.get("pruned.reason", "")}
-    fields = json.loads(configuration_run.tags["configuration"])
+    written = json.loads(configuration_run.tags["configuration"])
+    fields = written | {name: v for name, v in SINCE_THEN.items() if name not in written}
     row = {
         "run_id": record.run_id if record else "",
         "trial_id": record.tags["trial_id"] if record else _planned_id(fields, seed),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 
 from experiments.work import EpochDone, Event, TrialResult
@@ -154,6 +155,37 @@ class LiveDisplay:
         note = ", ".join(part for part in (failed, left) if part)
         total = self._n_done + n_left
         self._progress.update(self._overall, completed=self._n_done, total=total, note=note)
+
+
+@contextlib.contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show on stderr how far a count has come: a bar on a terminal, a line per tenth elsewhere.
+
+    Yields what is to be told of every few more.
+    """
+    if not sys.stderr.isatty():
+        yield _Tenths(what, total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda n: progress.advance(task, n)
+
+
+class _Tenths:
+    """One line at every tenth of a count, with the time that is left."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total = what, total
+        self._done = 0
+        self._started = time.monotonic()
+
+    def __call__(self, n: int) -> None:
+        before, self._done = self._done, self._done + n
+        if before * 10 // self._total < self._done * 10 // self._total:
+            spent = time.monotonic() - self._started
+            left = duration(spent / self._done * (self._total - self._done))
+            print(f"{self._what}  {self._done}/{self._total}  {left} left", file=sys.stderr)
 
 
 def duration(seconds: float) -> str:

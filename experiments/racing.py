@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.planning import Plan, PlannedTrial
+from experiments.search_space import orientation
 from experiments.work import TrialResult, Work
 
 if TYPE_CHECKING:
@@ -173,11 +174,6 @@ def value_of(result: TrialResult, metric: str) -> float | None:
     if result.state not in ("finished", "advanced"):
         return None
     return orientation(metric) * result.metrics[metric]
-
-
-def orientation(metric: str) -> int:
-    """1 where higher is better, −1 where lower is."""
-    return -1 if metric == "test/nll" else 1
 
 
 def values_of(plan: Plan, metric: str) -> dict[str, dict[int, float | None]]:

@@ -13,6 +13,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from experiments import execution
+from experiments.archiving import Archiving
+from experiments.command_line import check_can_be_made
 from experiments.configuration_runs import ConfigurationRuns
 from experiments.grid import Grid
 from experiments.locks import Shard, sole_sweep
@@ -62,6 +64,7 @@ class Options:
     retry_failed: bool
     shard: Shard
     optuna_storage: str | None
+    archive: str | None
 
 
 @dataclass(frozen=True)
@@ -106,20 +109,21 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
         BadInput: before anything is written.
     """
     check_reachable(options.tracking_uri)
-    _check_device(options.device)
+    check_device(options.device)
     if experiment.study and options.retry_failed:
         raise BadInput("--retry-failed: what a study was told stays; raise its `trials` instead")
+    archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
     experiment = take_part(experiment, options.shard)
     for name in sorted(experiment.datasets):
         datasets.DATASETS[name].prepare(options.data_dir)
     Tracker.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
-    _check_can_be_made(folder)
+    check_can_be_made("--checkpoint-dir", folder)
     with sole_sweep(
         _lock_name(options.tracking_uri, experiment.name), options.shard
     ) as workers_lock:
         study = _open_study(experiment, experiment.study, options) if experiment.study else None
-        sweep = _Sweep(experiment, options, folder, study)
+        sweep = _Sweep(experiment, options, folder, archiving, study)
         trouble = sweep.run(workers_lock) if sweep.proposer.left.total() else ""
         return sweep.outcome(trouble)
 
@@ -129,12 +133,6 @@ def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> St
 
     storage = options.optuna_storage or optuna_storage(options.tracking_uri)
     return Study(experiment.study_name, plan, storage)
-
-
-def _check_can_be_made(folder: Path) -> None:
-    existing = next(p for p in (folder, *folder.parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise BadInput(f"--checkpoint-dir {folder}: cannot be written")
 
 
 def _lock_name(tracking_uri: str, experiment: str) -> str:
@@ -147,16 +145,25 @@ class _Sweep:
     """A sweep that has the experiment to itself, and is shown and timed while it runs."""
 
     def __init__(
-        self, experiment: Experiment, options: Options, checkpoints: Path, study: Study | None
+        self,
+        experiment: Experiment,
+        options: Options,
+        checkpoints: Path,
+        archiving: Archiving,
+        study: Study | None,
     ) -> None:
         self._experiment = experiment
         self._options = options
         self._checkpoints = checkpoints
         self._tracker = Tracker.create(options.tracking_uri, experiment.name)
         self._stock = take_stock(self._tracker, experiment)
-        self._configuration_runs = ConfigurationRuns(experiment, self._tracker, self._stock)
+        self._configuration_runs = ConfigurationRuns(
+            experiment, self._tracker, self._stock, archiving
+        )
         places = Places(str(options.data_dir.absolute()), checkpoints, options.device)
-        self._trial_runs = TrialRuns(experiment, self._tracker, places, self._configuration_runs)
+        self._trial_runs = TrialRuns(
+            experiment, self._tracker, places, self._configuration_runs, archiving.writes
+        )
         self._estimate = Estimate(experiment.configurations)
         self._estimate.learn_from(self._stock.trials.values())
         self._study = study
@@ -314,7 +321,7 @@ def _exit_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(EXIT_INTERRUPTED)
 
 
-def _check_device(wanted: str) -> None:
+def check_device(wanted: str) -> None:
     """`auto` is for each worker to find out; importing torch here would delay every sweep."""
     if wanted == "cuda":
         import torch

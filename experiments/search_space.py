@@ -80,6 +80,11 @@ class StudyPlan:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def orientation(metric: str) -> int:
+    """1 where higher is better, −1 where lower is."""
+    return -1 if metric == "test/nll" else 1
+
+
 def make_configuration(fields: Mapping[str, Any], varying: Mapping[str, Any]) -> Configuration:
     """Raises BadInput that names what varies."""
     try:

@@ -42,11 +42,14 @@ class TrialRuns:
         tracker: Tracker,
         places: Places,
         configuration_runs: ConfigurationRuns,
+        archive: bool,
     ) -> None:
+        """Args: archive: whether workers put the weights of finished trials into their runs"""
         self._experiment = experiment
         self._tracker = tracker
         self._places = places
         self._configuration_runs = configuration_runs
+        self._archive = archive
         self._code = provenance()
         self._digest = cache(lambda name: datasets.digest(name, places.data_dir))
         self._run_ids: dict[str, str] = {}
@@ -66,6 +69,7 @@ class TrialRuns:
             until=until,
             metric=self._experiment.metric,
             fresh=not known,
+            archive=self._archive,
             tracking_uri=self._tracker.uri,
             data_dir=self._places.data_dir,
             device=self._places.device,

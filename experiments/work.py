@@ -19,6 +19,7 @@ class Work:
         until: the epoch to advance to, from wherever the checkpoint stands
         metric: what whoever asks wants to know before the last epoch: `return` or `test/nll`
         fresh: the run has just been made and is empty
+        archive: put the kept model's weights into the run
         checkpoint: the file of its checkpoint, which need not exist
     """
 
@@ -28,6 +29,7 @@ class Work:
     until: int
     metric: str
     fresh: bool
+    archive: bool
     tracking_uri: str
     data_dir: str
     device: str

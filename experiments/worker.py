@@ -12,7 +12,7 @@ from experiments.tracking import TrackingLost, TrackingRefused
 from experiments.tracking.client import NO_ROOM
 from experiments.tracking.trial_log import TrialLog
 from experiments.work import EpochDone, Event, Notice, TrialResult, Work
-from vae import checkpoints
+from vae import archive, checkpoints
 from vae.configuration import Trial
 from vae.errors import Diverged
 from vae.evaluation import evaluate, nll
@@ -69,7 +69,7 @@ def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> Tria
         work.checkpoint.unlink(missing_ok=True)
         return TrialResult(work, "finished", metrics=finals)
     configuration = work.trial.configuration
-    device = _device(work.device)
+    device = compute_device(work.device)
     splits = load_splits(configuration, work.data_dir, device)
     training = _restore(work, splits, device, report)
     for metrics in fit(training, splits, work.until):
@@ -92,12 +92,15 @@ def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> Tria
     if work.until < configuration.epochs:
         return TrialResult(work, "advanced", metrics=_metric_so_far(training, splits, work.metric))
     finals = _final_metrics(training, splits)
+    if work.archive:
+        log.archive(_archive(training, splits))
     log.finish(finals)
     work.checkpoint.unlink(missing_ok=True)
     return TrialResult(work, "finished", metrics=finals)
 
 
-def _device(wanted: str) -> str:
+def compute_device(wanted: str) -> str:
+    """What `auto` means here."""
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted
@@ -160,6 +163,12 @@ def _final_metrics(training: Training, splits: Splits) -> dict[str, float]:
         "test/kl": test.kl,
         "test/nll": _yardstick(model, splits, trial),
     }
+
+
+def _archive(training: Training, splits: Splits) -> dict[str, bytes]:
+    """The kept model, as files."""
+    model, shape = training.kept_model(), splits.train.shape
+    return archive.pack(model, training.trial, shape, training.best_epoch)
 
 
 def _yardstick(model: VAE, splits: Splits, trial: Trial) -> float:

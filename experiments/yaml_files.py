@@ -28,6 +28,22 @@ def find_experiment(name_or_path: str) -> Path:
     return shipped[check_name(shipped, name_or_path, "experiment")]
 
 
+def experiment_name(experiment: str) -> str:
+    """The name in the experiment file that EXPERIMENT means, or else EXPERIMENT itself: the name
+    of an MLflow experiment.
+
+    Raises:
+        BadInput: for a file that cannot be read.
+    """
+    try:
+        path = find_experiment(experiment)
+    except BadInput:
+        if Path(experiment).suffix in (".yaml", ".yml"):
+            raise
+        return experiment
+    return str(read_yaml(path).get("name"))
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that `path` holds.
 

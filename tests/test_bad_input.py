@@ -90,6 +90,13 @@ FILES: dict[str, tuple[str, list[str]]] = {
     "mapping for a number": (HEAD + "fixed: {hidden_dim: {a: 1}}\n", ["hidden_dim"]),
     "batch too large": (HEAD + "fixed: {batch_size: 3501}\n", ["batch_size", "3501", "3500"]),
     "validation too large": (HEAD + "fixed: {val_size: 4000}\n", ["val_size", "4000"]),
+    "unknown loss, all choices": (HEAD + "fixed: {loss: iwea}\n", ["'iwae'", "gaussian"]),
+    "importance samples of another loss": (
+        HEAD + "grid: {loss: [bce, iwae], iwae_samples: [5, 50]}\n", ["iwae_samples", "exclude"],
+    ),
+    "beta of a bound without a KL term": (
+        HEAD + "fixed: {loss: iwae, beta: 4}\n", ["beta 4", "'iwae'"],
+    ),
     "loss that does not fit": (
         HEAD + "fixed: {loss: continuous_bernoulli, transform: binarize}\n",
         ["continuous_bernoulli", "binarize", "exclude"],

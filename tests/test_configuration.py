@@ -6,9 +6,10 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import vae.configuration
-from vae.configuration import Configuration, Trial, check_field
+from vae.configuration import SINCE_THEN, Configuration, Trial, check_field
 
 configurations = st.builds(
     Configuration,
@@ -65,3 +66,50 @@ def test_val_size_suits_the_data_set() -> None:
 
 def test_yaml_reads_1e_3_as_text_and_the_field_as_a_number() -> None:
     assert check_field("lr", "1e-3") == 0.001
+
+
+GOLDEN_IDS: list[tuple[dict[str, object], str, str]] = [
+    ({}, "225f92b012efae79", "f7098b2351e5d4dd"),
+    (
+        {"dataset": "mnist5k", "encoder": "mlp1", "loss": "bce", "transform": "binarize"},
+        "eeaa672e2caefb6c", "a1963ffa4daf1f14",
+    ),
+    (
+        {"encoder": "conv", "decoder": "conv", "loss": "continuous_bernoulli", "latent_dim": 2,
+         "beta": 4.0},
+        "7b1612feb79d14ba", "ebc3b7eaddf957d2",
+    ),
+    (
+        {"dataset": "fashion_mnist", "decoder": "mlp3", "transform": "dynamic_binarize",
+         "lr": 5e-4, "nll_samples": 500},
+        "14ad2baf618a4696", "44f901d233b6543b",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "configuration_id", "trial_id"), GOLDEN_IDS)
+def test_what_was_run_stays_what_it_is(
+    fields: dict[str, object], configuration_id: str, trial_id: str
+) -> None:
+    """From before any field was added: no new field makes a finished trial a missing one."""
+    configuration = Configuration(**fields)  # type: ignore[arg-type]
+    assert configuration.id == configuration_id
+    assert Trial(configuration=configuration, seed=3).id == trial_id
+
+
+def test_later_fields_have_the_values_that_earlier_trials_were_run_with() -> None:
+    for name, value in SINCE_THEN.items():
+        assert Configuration.model_fields[name].default == value
+
+
+def test_a_later_field_tells_configurations_apart_where_it_matters() -> None:
+    first, again, other = (Configuration(loss="iwae", iwae_samples=k) for k in (5, 5, 50))
+    assert first.id == again.id == Configuration(loss="iwae").id
+    assert first.id != other.id
+
+
+def test_fields_of_one_objective_are_refused_for_another() -> None:
+    with pytest.raises(ValidationError, match="iwae_samples belongs to loss 'iwae'"):
+        Configuration(loss="bce", iwae_samples=50)
+    with pytest.raises(ValidationError, match="no KL term to weigh"):
+        Configuration(loss="iwae", beta=4.0)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.test_training import SMALL, splits, start
+from vae import registry
 from vae.configuration import Configuration
 from vae.distributions import DiagonalNormal
 from vae.evaluation import NLL_EPSILON, evaluate, nll, nll_chunks
@@ -114,7 +115,7 @@ def test_chunks_cover_every_image_and_sample_once(n_samples: int) -> None:
     torch.testing.assert_close(bounds, truth, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("loss", ["sse", "bce", "continuous_bernoulli"])
+@pytest.mark.parametrize("loss", registry.LOSSES)
 def test_the_likelihood_reads_the_mean_as_probabilities_and_clamps_them(loss: str) -> None:
     configuration = SMALL.model_copy(update={"loss": loss})
     model = fresh_model(configuration, (1, 6, 6), seed=0)

@@ -4,14 +4,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.distributions import Bernoulli
+from torch.distributions import Bernoulli, Normal
 from torch.distributions import ContinuousBernoulli as LibraryContinuousBernoulli
 
 from vae import registry
-from vae.losses import BinaryCrossEntropy, ContinuousBernoulli, Loss, SumOfSquaredErrors
+from vae.losses import BinaryCrossEntropy, ContinuousBernoulli, Gaussian, Loss, SumOfSquaredErrors
 
 every_loss = pytest.mark.parametrize(
-    "loss", [registry.lookup(registry.LOSSES, name, "loss") for name in registry.LOSSES]
+    "loss", [registry.lookup(registry.LOSSES, name, "loss")() for name in registry.LOSSES]
 )
 
 
@@ -85,3 +85,32 @@ def test_losses_are_per_image(loss: Loss) -> None:
     together = loss.reconstruction(logits, x)
     one_by_one = [loss.reconstruction(logits[i : i + 1], x[i : i + 1]) for i in range(4)]
     torch.testing.assert_close(together, torch.cat(one_by_one))
+
+
+@given(st.integers(0, 10_000), st.floats(-5, 2))
+def test_gaussian_is_the_library_s_with_one_sigma(seed: int, log_sigma: float) -> None:
+    logits = torch.randn(4, 1, 3, 5, generator=torch.Generator().manual_seed(seed))
+    loss = Gaussian()
+    with torch.no_grad():
+        loss.free_log_sigma.fill_(log_sigma)
+    library = Normal(torch.sigmoid(logits), loss.log_sigma.exp())
+    expected = -library.log_prob(pixels(seed)).flatten(1).sum(1)
+    torch.testing.assert_close(loss.reconstruction(logits, pixels(seed)), expected)
+
+
+def test_gaussian_learns_the_variance_of_its_errors() -> None:
+    loss, logits = Gaussian(), torch.zeros(64, 1, 8, 8)
+    noise = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.Adam(loss.parameters(), lr=0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss.reconstruction(logits, 0.5 + 0.05 * noise).mean().backward()
+        optimizer.step()
+    assert loss.log_sigma.exp().item() == pytest.approx(0.05 * noise.std().item(), rel=0.02)
+
+
+def test_gaussian_s_sigma_has_a_floor() -> None:
+    loss = Gaussian()
+    with torch.no_grad():
+        loss.free_log_sigma.fill_(-1e6)
+    assert loss.log_sigma.item() == pytest.approx(-6)

@@ -43,11 +43,58 @@ def test_every_parameter_gets_a_gradient(encoder: str, decoder: str, loss: str) 
     configuration = Configuration(encoder=encoder, decoder=decoder, loss=loss, hidden_dim=8)
     model = fresh_model(configuration, (1, 28, 28), seed=0)
     noise = torch.randn(4, 20, generator=torch.Generator().manual_seed(1))
-    reconstruction, kl = model.elbo_terms(images((1, 28, 28)), noise)
-    (reconstruction + kl).mean().backward()
+    noise = noise.expand(model.noise_shape(4))
+    sum(model.training_terms(images((1, 28, 28)), noise)).mean().backward()  # type: ignore[union-attr]
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
+
+
+IWAE = Configuration(loss="iwae", hidden_dim=8, latent_dim=3, iwae_samples=7)
+
+
+def test_one_importance_sample_is_a_one_sample_elbo() -> None:
+    """log p(x | z) + log p(z) − log q(z | x), whose mean over z is the ELBO."""
+    model = fresh_model(IWAE, (1, 6, 6), seed=0)
+    x, source = images((1, 6, 6)), torch.Generator().manual_seed(1)
+    noise = torch.randn(20_000, 1, 4, 3, generator=source)
+    with torch.inference_mode():
+        bounds = torch.stack([model.importance_terms(x, n)[2] for n in noise])
+        elbos = torch.stack([sum(model.elbo_terms(x, n[0])) for n in noise])  # type: ignore[arg-type]
+    error = (bounds.std(0) + elbos.std(0)) / len(noise) ** 0.5
+    assert ((bounds.mean(0) - elbos.mean(0)).abs() < 5 * error).all()
+
+
+def test_the_bound_is_tighter_with_more_samples_and_the_reported_terms_stay() -> None:
+    model = fresh_model(IWAE, (1, 6, 6), seed=0)
+    x, source = images((1, 6, 6)), torch.Generator().manual_seed(1)
+    means = []
+    with torch.inference_mode():
+        for k in (1, 5, 50):
+            noise = torch.randn(2000, k, 4, 3, generator=source)
+            terms = [torch.stack([t.mean() for t in model.importance_terms(x, n)]) for n in noise]
+            means.append(torch.stack(terms).mean(0))
+    reconstruction, kl, bound = torch.stack(means).T
+    assert bound.tolist() == sorted(bound.tolist(), reverse=True)
+    assert len(set(bound.tolist())) == 3
+    torch.testing.assert_close(reconstruction, reconstruction[:1].expand(3), rtol=1e-3, atol=0)
+    torch.testing.assert_close(kl, kl[:1].expand(3))
+
+
+def test_the_bound_by_hand() -> None:
+    model = fresh_model(IWAE, (1, 6, 6), seed=0)
+    x = images((1, 6, 6))
+    noise = torch.randn(model.noise_shape(4), generator=torch.Generator().manual_seed(1))
+    q_z = model.encoder(x)
+    q = torch.distributions.Normal(q_z.mean, torch.exp(0.5 * q_z.log_var))
+    weights = torch.zeros(4, dtype=torch.float64)
+    for one in noise:
+        z = q_z.rsample(one)
+        log_p_z = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+        log_p_x = -model.loss.reconstruction(model.decoder(z), x)
+        weights += torch.exp((log_p_x + log_p_z - q.log_prob(z).sum(1)).double()) / 7
+    bound = model.importance_terms(x, noise)[2]
+    torch.testing.assert_close(bound.double(), -weights.log())
 
 
 def test_a_seed_fixes_the_weights_and_leaves_the_global_generator_alone() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from vae import checkpoints
+from vae import checkpoints, registry
 from vae.configuration import Configuration, Trial
 from vae.errors import Diverged
 from vae.evaluation import Terms
@@ -141,3 +141,45 @@ def test_means_are_per_image_whatever_the_batch() -> None:
         for b in (40, 7)
     ]
     assert means[0] == pytest.approx(means[1], rel=1e-6)
+
+
+def test_iwae_minimises_its_bound_and_reports_the_elbo() -> None:
+    configuration = SMALL.model_copy(update={"loss": "iwae", "iwae_samples": 10, "epochs": 20})
+    history = list(fit(start(configuration), splits(), 20))
+    for terms in (history[-1].train, history[-1].val):
+        assert terms.loss(beta=1.0) == terms.bound
+        assert terms.bound < terms.reconstruction + terms.kl  # type: ignore[operator]
+        assert terms.episodic_return == -(terms.reconstruction + terms.kl)
+    assert history[-1].train.loss(1.0) < history[0].train.loss(1.0)
+
+
+@pytest.mark.parametrize("loss", registry.LOSSES)
+@pytest.mark.parametrize("network", ["mlp1", "resnet"])
+def test_every_loss_goes_on_from_a_checkpoint_to_the_same_bits(
+    tmp_path: Path, loss: str, network: str
+) -> None:
+    networks = {"encoder": network, "decoder": network}
+    configuration = SMALL.model_copy(update={"loss": loss, "epochs": 2, **networks})
+    expected = [numbers(m) for m in fit(start(configuration), splits(), 2)]
+    interrupted = start(configuration)
+    history = [numbers(m) for m in fit(interrupted, splits(), 1)]
+    checkpoints.save(interrupted, tmp_path / "c.pt")
+    resumed = start(configuration)
+    checkpoints.load(resumed, tmp_path / "c.pt")
+    assert history + [numbers(m) for m in fit(resumed, splits(), 2)] == expected
+
+
+GOLDEN_NUMBERS = {
+    ("mlp1", "sse"): (11.114340, 0.013137, 10.654714, 0.020984),
+    ("mlp3", "bce"): (41.798257, 0.009782, 41.356598, 0.012221),
+    ("conv", "continuous_bernoulli"): (-12.440616, 0.665444, -16.726361, 1.485598),
+}
+
+
+@pytest.mark.parametrize(("network", "loss"), GOLDEN_NUMBERS)
+def test_the_numbers_of_this_version_are_what_they_were(network: str, loss: str) -> None:
+    """As far as another processor or torch would round alike; else NUMBERS_VERSION is raised."""
+    configuration = SMALL.model_copy(update={"loss": loss, "encoder": network, "decoder": network})
+    last = list(fit(start(configuration), splits(), 4))[-1]
+    found = (last.train.reconstruction, last.train.kl, last.val.reconstruction, last.val.kl)
+    assert found == pytest.approx(GOLDEN_NUMBERS[network, loss], rel=1e-4)

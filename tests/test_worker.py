@@ -36,6 +36,7 @@ def some_work(workspace: Workspace, configuration: Configuration = SMALL) -> Wor
         until=configuration.epochs,
         metric="return",
         fresh=True,
+        archive=True,
         tracking_uri=workspace.tracking_uri,
         data_dir=str(workspace.folder / "data"),
         device="cpu",

@@ -27,6 +27,7 @@ from vae.registry import (
     TRANSFORMS,
     check_loss_fits,
     check_name,
+    check_objective,
 )
 
 YARDSTICK = ("nll_samples", "nll_images")
@@ -37,6 +38,14 @@ MEASURED_BY = ("dataset", "loss", "transform")
 
 NUMBERS_VERSION = 1
 """Raised whenever a change to the code alters results, so that old runs are not taken for new."""
+
+
+SINCE_THEN: dict[str, Any] = {"iwae_samples": 5}
+"""Fields that were added when there were trials already, with the values that those were run with.
+
+At that value a field is left out of the identity, so that what was run stays what it is. It is
+the field's default, for good: another default would be another field.
+"""
 
 
 def _name(table: Any, kind: str) -> AfterValidator:
@@ -80,6 +89,8 @@ class Configuration(BaseModel):
     """Log sample images every so many epochs and after the last; 0 logs none."""
     images: PositiveInt = 64
     """How many samples a picture shows."""
+    iwae_samples: PositiveInt = SINCE_THEN["iwae_samples"]
+    """k of loss `iwae`: importance samples per image; of no other loss."""
 
     @model_validator(mode="before")
     @classmethod
@@ -107,6 +118,9 @@ class Configuration(BaseModel):
                 f"{data.test_size} images of '{self.dataset}'"
             )
         check_loss_fits(self.loss, self.transform)
+        check_objective(
+            self.loss, self.beta, sets_samples=self.iwae_samples != SINCE_THEN["iwae_samples"]
+        )
         return self
 
     @property
@@ -118,7 +132,7 @@ class Configuration(BaseModel):
     @functools.cached_property
     def id(self) -> str:
         """Sixteen hexadecimal digits, the same for equal configurations on every machine."""
-        return _identity({"configuration": self.model_dump()})
+        return _identity({"configuration": _identifying(self)})
 
 
 class Trial(BaseModel):
@@ -132,7 +146,16 @@ class Trial(BaseModel):
     @functools.cached_property
     def id(self) -> str:
         """Sixteen hexadecimal digits, the same for equal trials on every machine."""
-        return _identity(self.model_dump())
+        return _identity({"configuration": _identifying(self.configuration), "seed": self.seed})
+
+
+def _identifying(configuration: Configuration) -> dict[str, Any]:
+    """The fields without those that came later and say nothing new."""
+    return {
+        name: value
+        for name, value in configuration.model_dump().items()
+        if name not in SINCE_THEN or value != SINCE_THEN[name]
+    }
 
 
 def _identity(content: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ import math
 
 from torch import nn
 
-from vae.layers import CONV_CHANNELS, Shape, halved_sizes
+from vae.layers import CONV_CHANNELS, RESIDUAL_CHANNELS, ResidualBlock, Shape, halved_sizes
 
 
 class OneHiddenLayer(nn.Sequential):
@@ -58,6 +58,27 @@ class ConvDecoder(nn.Sequential):
             nn.ReLU(),
             nn.Unflatten(-1, (many, *smallest)),
             _doubling(many, few, smallest, half),
+            nn.ReLU(),
+            _doubling(few, channels, half, full),
+        )
+
+
+class ResidualDecoder(nn.Sequential):
+    """`resnet`, the mirror image of the encoder of that name."""
+
+    def __init__(self, shape: Shape, hidden_dim: int, latent_dim: int) -> None:
+        channels, *size = shape
+        few, many = RESIDUAL_CHANNELS
+        full, half, smallest = halved_sizes(size)
+        super().__init__(
+            nn.Linear(latent_dim, hidden_dim),
+            nn.ReLU(),
+            nn.Linear(hidden_dim, many * math.prod(smallest)),
+            nn.Unflatten(-1, (many, *smallest)),
+            ResidualBlock(many),
+            nn.ReLU(),
+            _doubling(many, few, smallest, half),
+            ResidualBlock(few),
             nn.ReLU(),
             _doubling(few, channels, half, full),
         )

@@ -42,3 +42,8 @@ class DiagonalNormal:
         """log density of codes `(..., batch, latent_dim)` in nats, `(..., batch)`."""
         squared = (z - self.mean).square() * torch.exp(-self.log_var)
         return -0.5 * (squared + self.log_var + math.log(2 * math.pi)).sum(dim=-1)
+
+    @staticmethod
+    def standard_log_prob(z: Tensor) -> Tensor:
+        """log density of codes `(..., latent_dim)` under N(0, I) in nats, `(...)`."""
+        return -0.5 * (z.square() + math.log(2 * math.pi)).sum(dim=-1)

@@ -12,7 +12,7 @@ import math
 from torch import Tensor, nn
 
 from vae.distributions import DiagonalNormal
-from vae.layers import CONV_CHANNELS, Shape, halved_sizes
+from vae.layers import CONV_CHANNELS, RESIDUAL_CHANNELS, ResidualBlock, Shape, halved_sizes
 
 
 class Encoder(nn.Module):
@@ -71,6 +71,30 @@ class ConvEncoder(Encoder):
             nn.Conv2d(channels, few, kernel_size=3, stride=2, padding=1),
             nn.ReLU(),
             nn.Conv2d(few, many, kernel_size=3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(many * math.prod(smallest), hidden_dim),
+            nn.ReLU(),
+        )
+        super().__init__(body, hidden_dim, latent_dim)
+
+
+class ResidualEncoder(Encoder):
+    """`resnet`: as `conv`, with a residual block after each of the two convolutions.
+
+    Source: He et al., Identity mappings in deep residual networks, ECCV 2016.
+    """
+
+    def __init__(self, shape: Shape, hidden_dim: int, latent_dim: int) -> None:
+        channels, *size = shape
+        few, many = RESIDUAL_CHANNELS
+        smallest = halved_sizes(size)[-1]
+        body = nn.Sequential(
+            nn.Conv2d(channels, few, kernel_size=3, stride=2, padding=1),
+            ResidualBlock(few),
+            nn.ReLU(),
+            nn.Conv2d(few, many, kernel_size=3, stride=2, padding=1),
+            ResidualBlock(many),
             nn.ReLU(),
             nn.Flatten(),
             nn.Linear(many * math.prod(smallest), hidden_dim),

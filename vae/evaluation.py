@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -26,10 +26,15 @@ _NLL_ROWS = 500
 
 @dataclass(frozen=True)
 class Terms:
-    """Means per image, in nats up to the likelihood's constant."""
+    """Means per image, in nats up to the likelihood's constant.
+
+    Attributes:
+        bound: the negative importance-weighted bound, where that is what training minimises
+    """
 
     reconstruction: float
     kl: float
+    bound: float | None = None
 
     @property
     def episodic_return(self) -> float:
@@ -38,7 +43,23 @@ class Terms:
 
     def loss(self, beta: float) -> float:
         """What training with this β minimises."""
+        if self.bound is not None:
+            return self.bound
         return self.reconstruction + beta * self.kl
+
+
+class Totals:
+    """Sums of terms over the batches of a pass; nothing waits for a device before the end."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums = torch.zeros(1, dtype=torch.float64, device=device)
+
+    def add(self, terms: tuple[Tensor, ...]) -> None:
+        """Args: terms: reconstruction, kl and, where there is one, bound, `(batch,)` each"""
+        self._sums = self._sums + torch.stack([term.detach().sum() for term in terms])
+
+    def means(self, n_images: int) -> Terms:
+        return Terms(*(total / n_images for total in self._sums.tolist()))
 
 
 @torch.inference_mode()
@@ -50,17 +71,33 @@ def evaluate(model: VAE, images: Batches, seed: int) -> Terms:
     """
     device = next(model.parameters()).device
     noise_source = generator(seed, "evaluation", device=device)
+    bound_source = generator(seed, "bound", device=device)
     model.eval()
-    totals = torch.zeros(2, dtype=torch.float64, device=device)
+    totals = Totals(device)
     for indices in torch.arange(len(images), device=device).split(BATCH_SIZE):
-        noise = torch.randn(len(indices), model.latent_dim, generator=noise_source, device=device)
-        reconstruction, kl = model.elbo_terms(images.batch(indices), noise)
-        totals += torch.stack([reconstruction.sum(), kl.sum()])
-    reconstruction_sum, kl_sum = totals.tolist()
-    return Terms(reconstruction_sum / len(images), kl_sum / len(images))
+        x = images.batch(indices)
+        noise = torch.randn(len(x), model.latent_dim, generator=noise_source, device=device)
+        terms: tuple[Tensor, ...] = model.elbo_terms(x, noise)
+        if model.importance_samples is not None:
+            shape = model.noise_shape(len(x))
+            noise = torch.randn(shape, generator=bound_source, device=device)
+            terms += (model.importance_terms(x, noise)[-1],)
+        totals.add(terms)
+    return totals.means(len(images))
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over images.
+
+    Attributes:
+        standard_error: of the mean, from the spread between the images
+    """
+
+    mean: float
+    standard_error: float
+
+
 def nll(model: VAE, images: Batches, bits: Batches, n_samples: int, seed: int) -> float:
     """The yardstick: an upper bound of −log p(x_b), in nats per image.
 
@@ -76,10 +113,27 @@ def nll(model: VAE, images: Batches, bits: Batches, n_samples: int, seed: int) -
 
     Source: Burda, Grosse & Salakhutdinov, Importance weighted autoencoders, ICLR 2016, eq. 8.
     """
-    total, n_images = 0.0, len(bits)
+    return estimate_nll(model, images, bits, n_samples, seed).mean
+
+
+@torch.inference_mode()
+def estimate_nll(
+    model: VAE,
+    images: Batches,
+    bits: Batches,
+    n_samples: int,
+    seed: int,
+    on_images: Callable[[int], None] = lambda n: None,
+) -> Estimate:
+    """`nll` with its standard error; `on_images` hears of every few images that are done."""
+    total, squares, n_images = 0.0, 0.0, len(bits)
     for log_p in nll_chunks(model, images, bits, n_samples, seed):
         total -= log_p.sum().item()
-    return total / n_images
+        squares += log_p.double().square().sum().item()
+        on_images(len(log_p))
+    mean = total / n_images
+    variance = max(0.0, squares / n_images - mean**2)
+    return Estimate(mean, math.sqrt(variance / max(1, n_images - 1)))
 
 
 def nll_chunks(
@@ -114,5 +168,4 @@ def _log_weights(model: VAE, q_z: DiagonalNormal, x_b: Tensor, noise: Tensor) ->
     limit = math.log((1 - NLL_EPSILON) / NLL_EPSILON)
     log_p_pixels = torch.sigmoid(logits.mul(signs).clamp_(-limit, limit)).log_()
     log_p_x_given_z = log_p_pixels.flatten(1).sum(1).view(k, n)
-    log_p_z = -0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
-    return log_p_x_given_z + log_p_z - q_z.log_prob(z)
+    return log_p_x_given_z + DiagonalNormal.standard_log_prob(z) - q_z.log_prob(z)

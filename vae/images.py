@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vae.distributions import DiagonalNormal
 from vae.model import VAE
 from vae.randomness import generator
 from vae.transforms import Batches
@@ -41,6 +42,70 @@ def reconstructions(
         for strip in (originals, decoded)
     ]
     return grid(torch.cat(rows), n_columns)
+
+
+@torch.inference_mode()
+def interpolations(model: VAE, starts: Tensor, ends: Tensor, n_steps: int = 10) -> np.ndarray:
+    """A row a pair: the first image, what lies between the two codes, the second image.
+
+    Args:
+        starts, ends: images in [0, 1], `(pairs, channels, height, width)`
+        n_steps: decoded codes on the straight line between the means of q(z | x), both included
+    """
+    model.eval()
+    first, last = model.encoder(starts).mean, model.encoder(ends).mean
+    weights = torch.linspace(0, 1, n_steps, device=first.device)[:, None]
+    rows = [
+        torch.cat([starts[i : i + 1], model.decode(torch.lerp(a, b, weights)), ends[i : i + 1]])
+        for i, (a, b) in enumerate(zip(first, last, strict=True))
+    ]
+    return grid(torch.cat(rows), n_steps + 2)
+
+
+@torch.inference_mode()
+def traversals(model: VAE, x: Tensor, latents: Tensor, values: Tensor) -> np.ndarray:
+    """A row a latent dimension: the code of `x` with that dimension set to each of `values`.
+
+    Args:
+        x: one image, `(1, channels, height, width)`
+        latents: `(rows,)`, which dimensions
+        values: `(columns,)`, in units of the prior's standard deviation
+    """
+    model.eval()
+    codes = model.encoder(x).mean.repeat(len(latents) * len(values), 1)
+    rows = torch.arange(len(codes), device=codes.device)
+    codes[rows, latents.repeat_interleave(len(values))] = values.repeat(len(latents))
+    return grid(model.decode(codes), len(values))
+
+
+@torch.inference_mode()
+def most_used_latents(model: VAE, x: Tensor, n: int) -> Tensor:
+    """The `n` dimensions with the largest mean KL to the prior on images `x`, largest first."""
+    q_z: DiagonalNormal = model.eval().encoder(x)
+    kl = q_z.mean.square() + q_z.log_var.exp() - q_z.log_var - 1
+    return kl.mean(0).topk(min(n, model.latent_dim)).indices
+
+
+@torch.inference_mode()
+def manifold(model: VAE, n_steps: int = 20) -> np.ndarray:
+    """Decoded codes of two latent dimensions, at equal steps of the prior's probability.
+
+    Source: Kingma & Welling 2014, figure 4 (b).
+    """
+    device = next(model.parameters()).device
+    steps = torch.special.ndtri(torch.linspace(0.02, 0.98, n_steps, device=device))
+    across, down = torch.meshgrid(steps, steps.flip(0), indexing="xy")
+    model.eval()
+    return grid(model.decode(torch.stack([across, down], dim=-1).view(-1, 2)), n_steps)
+
+
+@torch.inference_mode()
+def posterior_means(model: VAE, images: Batches) -> np.ndarray:
+    """The mean of q(z | x) of every image, `(n, latent_dim)`."""
+    device = next(model.parameters()).device
+    model.eval()
+    batches = torch.arange(len(images), device=device).split(500)
+    return torch.cat([model.encoder(images.batch(i)).mean for i in batches]).cpu().numpy()
 
 
 def grid(images: Tensor, n_columns: int) -> np.ndarray:

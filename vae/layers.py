@@ -1,13 +1,38 @@
-"""Geometry that the convolutional encoder and its mirror image, the decoder, agree on."""
+"""What the convolutional encoders and their mirror images, the decoders, agree on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import Tensor, nn
+
 Shape = tuple[int, int, int]
 """(channels, height, width)"""
 
 CONV_CHANNELS = (32, 64)
+RESIDUAL_CHANNELS = (16, 32)
+"""Half as many: a block is two more convolutions, and this is about what `conv` costs."""
+
+
+class ResidualBlock(nn.Module):
+    """x + f(x), where f is two convolutions that keep the shape, each after its ReLU.
+
+    Without batch normalisation: what a model makes of an image must not depend on the others.
+
+    Source: He et al., Identity mappings in deep residual networks, ECCV 2016, figure 1 (b).
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(n_channels, n_channels, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(n_channels, n_channels, kernel_size=3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
 
 
 def halved_sizes(size: Sequence[int]) -> list[tuple[int, int]]:

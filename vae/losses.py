@@ -1,10 +1,12 @@
 """Losses: how a decoder's logits are read as a distribution of pixels.
 
-Each class has three methods. `reconstruction(logits, x)` is −log p(x | z) up to a constant,
+A model makes an object of the class; one with parameters is a `torch.nn.Module`. Each has three
+methods. `reconstruction(logits, x)` is −log p(x | z) up to a constant,
 in nats per image: logits and x `(batch, channels, height, width)`, the result `(batch,)`.
 `mean(logits)` is E[x | z], what a picture shows, in [0, 1]; `mean_logits(logits)` is its logit,
-which the yardstick reads as that of Bernoulli pixels. Their names in experiment files are in
-`registry.LOSSES`.
+which the yardstick reads as that of Bernoulli pixels. A class with `importance_weighted` is
+trained on the bound of several codes per image rather than on the ELBO. Their names in experiment
+files are in `registry.LOSSES`.
 """
 
 from __future__ import annotations
@@ -14,16 +16,18 @@ from typing import Any, Protocol, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Loss(Protocol):
-    @staticmethod
-    def reconstruction(logits: Tensor, x: Tensor) -> Tensor: ...
-    @staticmethod
-    def mean(logits: Tensor) -> Tensor: ...
-    @staticmethod
-    def mean_logits(logits: Tensor) -> Tensor: ...
+    def reconstruction(self, logits: Tensor, x: Tensor, /) -> Tensor: ...
+    def mean(self, logits: Tensor, /) -> Tensor: ...
+    def mean_logits(self, logits: Tensor, /) -> Tensor: ...
+
+
+def is_importance_weighted(loss: Loss) -> bool:
+    """Whether training minimises the importance-weighted bound (`VAE.importance_terms`)."""
+    return getattr(loss, "importance_weighted", False)
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -87,6 +91,53 @@ class BinaryCrossEntropy(_SigmoidMean):
     @staticmethod
     def reconstruction(logits: Tensor, x: Tensor) -> Tensor:
         return _per_image(cross_entropy(logits, x))
+
+
+class ImportanceWeighted(BinaryCrossEntropy):
+    """`iwae`: Bernoulli pixels, trained on the importance-weighted bound.
+
+    −log 1/k Σ p(x, z_i) / q(z_i | x) is what training minimises and what `train/loss` and
+    `val/loss` are; k is the configuration's `iwae_samples`. The terms that are reported, and so
+    the return, stay the ELBO's: they are those of `bce`, for the model that this bound leads to.
+
+    Source: Burda, Grosse & Salakhutdinov, Importance weighted autoencoders, ICLR 2016, eq. 8.
+    """
+
+    importance_weighted = True
+
+
+class Gaussian(_SigmoidMean, nn.Module):
+    """`gaussian`: pixels N(mean, σ²) with one learned σ for all of them (σ-VAE).
+
+    A whole density, with nothing dropped: n_pixels · (½ log 2π + log σ) + Σ (x − mean)² / 2σ².
+    So the weight of the KL need not be tuned by hand: σ finds it.
+
+    Of the paper's two ways to σ this is the parameter that is learned with the rest, not the
+    optimum for a batch: that one reads σ off the image that it scores, which is no density of
+    the image, and would make a return depend on who shares the batch.
+
+    Source: Rybkin, Daniilidis & Levine, Simple and effective VAE training with calibrated
+    decoders, ICML 2021, section 3.
+    """
+
+    _LOWEST = -6.0
+    """log σ approaches this and no less, by the paper's soft clipping."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Near where it ends on digits: Adam moves it by no more than the learning rate a step,
+        # which from σ = 1 would take thousands.
+        self.free_log_sigma = nn.Parameter(torch.tensor(math.log(0.2)))
+
+    @property
+    def log_sigma(self) -> Tensor:
+        return self._LOWEST + F.softplus(self.free_log_sigma - self._LOWEST)
+
+    def reconstruction(self, logits: Tensor, x: Tensor) -> Tensor:
+        log_sigma = self.log_sigma
+        squared = F.mse_loss(torch.sigmoid(logits), x, reduction="none")
+        per_pixel = 0.5 * squared * torch.exp(-2 * log_sigma) + log_sigma
+        return _per_image(per_pixel + 0.5 * math.log(2 * math.pi))
 
 
 class ContinuousBernoulli:

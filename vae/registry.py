@@ -18,15 +18,19 @@ ENCODERS = {
     "conv": "vae.encoders:ConvEncoder",
     "mlp1": "vae.encoders:OneHiddenLayer",
     "mlp3": "vae.encoders:ThreeHiddenLayers",
+    "resnet": "vae.encoders:ResidualEncoder",
 }
 DECODERS = {
     "conv": "vae.decoders:ConvDecoder",
     "mlp1": "vae.decoders:OneHiddenLayer",
     "mlp3": "vae.decoders:ThreeHiddenLayers",
+    "resnet": "vae.decoders:ResidualDecoder",
 }
 LOSSES = {
     "bce": "vae.losses:BinaryCrossEntropy",
     "continuous_bernoulli": "vae.losses:ContinuousBernoulli",
+    "gaussian": "vae.losses:Gaussian",
+    "iwae": "vae.losses:ImportanceWeighted",
     "sse": "vae.losses:SumOfSquaredErrors",
 }
 TRANSFORMS = {
@@ -39,6 +43,8 @@ TRANSFORMS = {
 # A density over (0, 1) grows without bound on data that are exactly 0 or 1.
 _NEEDS_GRAY_PIXELS = {"continuous_bernoulli"}
 _GIVES_BITS = {"binarize", "dynamic_binarize"}
+
+_IMPORTANCE_WEIGHTED = {"iwae"}
 
 
 def check_name(table: Collection[str], name: str, kind: str) -> str:
@@ -67,4 +73,18 @@ def check_loss_fits(loss: str, transform: str) -> None:
             f"loss '{loss}' is a density of gray pixels and does not fit transform "
             f"'{transform}', which makes bits: use loss 'bce', or drop the combination with "
             f"`exclude: [{{loss: {loss}, transform: {transform}}}]`"
+        )
+
+
+def check_objective(loss: str, beta: float, sets_samples: bool) -> None:
+    """Raise BadInput where a field that belongs to one kind of objective is given to another."""
+    if loss in _IMPORTANCE_WEIGHTED and beta != 1:
+        raise BadInput(
+            f"beta {beta:g} does not fit loss '{loss}', whose bound has no KL term to weigh: "
+            f"leave beta at 1, or drop the combination with `exclude`"
+        )
+    if sets_samples and loss not in _IMPORTANCE_WEIGHTED:
+        raise BadInput(
+            f"iwae_samples belongs to loss 'iwae' and changes nothing for loss '{loss}': leave it "
+            f"out, or drop the combination with `exclude`"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from vae import datasets, registry
@@ -35,6 +36,30 @@ def load_splits(configuration: Configuration, data_dir: str, device: str = "cpu"
     )
     n_train = len(train) - configuration.val_size
     return Splits(train.part(0, n_train), train.part(n_train, len(train)), test, test_bits)
+
+
+@dataclass(frozen=True)
+class TestSplit:
+    """The test images of a data set as a transform shows them.
+
+    Attributes:
+        bits: their static binarisation, the same for every transform
+        labels: `(n,)`, the class of each
+    """
+
+    images: Batches
+    bits: Batches
+    labels: np.ndarray
+
+
+def load_test(dataset: str, transform: str, data_dir: str, device: str = "cpu") -> TestSplit:
+    """The test set alone, of any data set; the same images and bits as in `load_splits`."""
+    raw = datasets.read(dataset, data_dir)
+    apply = registry.lookup(registry.TRANSFORMS, transform, "transform")
+    test = apply(raw.test, _TEST_STREAM)
+    bits = _bits_of(test)
+    to = torch.device(device)
+    return TestSplit(test.to(to), bits.to(to), raw.test_labels)
 
 
 @functools.lru_cache(maxsize=4)  # the transforms of one grid; bits are packed, so this is little

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vae.configuration import Configuration, Trial
 from vae.errors import Diverged
-from vae.evaluation import Terms, evaluate
+from vae.evaluation import Terms, Totals, evaluate
 from vae.layers import Shape
 from vae.model import VAE, fresh_model
 from vae.randomness import derived_seed, generator
@@ -132,19 +132,23 @@ def _train_one_epoch(training: Training, splits: Splits, epoch: int) -> Terms:
     order = torch.randperm(n_images, generator=generator(seed, "order", epoch)).to(device)
     noise_source = generator(seed, "noise", epoch, device)
     data_source = generator(seed, "data", epoch, device)
-    totals = torch.zeros(2, dtype=torch.float64, device=device)
+    totals = Totals(device)
 
     model.train()
     for indices in order.split(configuration.batch_size):
         x = splits.train.training_batch(indices, data_source)
-        noise = torch.randn(
-            len(indices), configuration.latent_dim, generator=noise_source, device=device
-        )
-        reconstruction, kl = model.elbo_terms(x, noise)
-        loss = (reconstruction + configuration.beta * kl).mean()
+        noise = torch.randn(model.noise_shape(len(indices)), generator=noise_source, device=device)
+        terms = model.training_terms(x, noise)
+        loss = _loss(*terms, beta=configuration.beta)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        totals += torch.stack([reconstruction.detach().sum(), kl.detach().sum()])
-    reconstruction_sum, kl_sum = totals.tolist()
-    return Terms(reconstruction_sum / n_images, kl_sum / n_images)
+        totals.add(terms)
+    return totals.means(n_images)
+
+
+def _loss(
+    reconstruction: Tensor, kl: Tensor, bound: Tensor | None = None, *, beta: float
+) -> Tensor:
+    """What a step minimises: the batch's mean of what `Terms.loss` is of an epoch."""
+    return (reconstruction + beta * kl).mean() if bound is None else bound.mean()

@@ -22,11 +22,11 @@ from vae.configuration import MEASURED_BY
 
 # Okabe & Ito's palette: distinct under every common colour blindness. Line styles and markers
 # carry the same distinction, for print.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-_SETTINGS: Any = {
+SETTINGS: Any = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and the file stays small
     "svg.hashsalt": "report",  # the same picture is the same text
     "font.family": "sans-serif",
@@ -47,9 +47,9 @@ def _svg(figure: Figure) -> str:
 
 def _look(k: int) -> dict[str, Any]:
     return {
-        "color": _COLOURS[k % len(_COLOURS)],
+        "color": COLOURS[k % len(COLOURS)],
         "linestyle": _STYLES[k % len(_STYLES)],
-        "marker": _MARKERS[k % len(_MARKERS)],
+        "marker": MARKERS[k % len(MARKERS)],
     }
 
 
@@ -66,13 +66,13 @@ def learning_curves(found: Answer, curves: pd.DataFrame) -> list[tuple[str, str]
     for names, ids in first.groupby(list(MEASURED_BY), sort=False).groups.items():
         shown = sorted((i for i in ids if i in have_curves), key=rank.__getitem__)
         if shown:
-            labels = {i: found.label(i) for i in shown[: len(_COLOURS)]}
+            labels = {i: found.label(i) for i in shown[: len(COLOURS)]}
             pictures.append((" ".join(map(str, names)), _curves_of(shown, labels, curves)))
     return pictures
 
 
 def _curves_of(ids: list[str], labels: dict[str, str], curves: pd.DataFrame) -> str:
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(4.2, 2.8) if len(ids) == len(labels) else (6.4, 4.2))
         axes = figure.subplots()
         for k, configuration_id in enumerate(ids):
@@ -101,7 +101,7 @@ def values_by_configuration(found: Answer) -> str:
     """Every trial's yardstick, with mean and 95 % interval of each configuration, best on top."""
     ranked = list(found.yardstick["configuration_id"])
     finished = found.trials[found.trials["state"] == "finished"]
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(6.4, 0.6 + 0.28 * len(ranked)))
         axes = figure.subplots()
         labels = []
@@ -109,7 +109,7 @@ def values_by_configuration(found: Answer) -> str:
             rows = finished[finished["configuration_id"] == configuration_id]
             values = rows[YARDSTICK].to_numpy(dtype=float)
             labels.append(found.label(configuration_id))
-            axes.plot(values, [k] * len(values), "o", color=_COLOURS[5], markersize=4, alpha=0.8)
+            axes.plot(values, [k] * len(values), "o", color=COLOURS[5], markersize=4, alpha=0.8)
             _interval(axes, k, float(values.mean()), *t_interval(values))
         axes.set_yticks(range(len(ranked)), labels)
         axes.set_ylim(len(ranked) - 0.5, -0.5)
@@ -128,7 +128,7 @@ def main_effect_intervals(found: Answer) -> str | None:
     effects = found.yardstick_effects
     if effects.empty:
         return None
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(6.4, 0.6 + 0.32 * len(effects)))
         axes = figure.subplots()
         labels = []
@@ -155,7 +155,7 @@ def heat_maps(found: Answer) -> Iterator[tuple[str, str]]:
 
 def _heat_map(table: pd.DataFrame) -> str:
     values = table.to_numpy(dtype=float)
-    with mpl.rc_context({**_SETTINGS, "axes.grid": False}):
+    with mpl.rc_context({**SETTINGS, "axes.grid": False}):
         n_rows, n_columns = values.shape
         figure = Figure(figsize=(1.4 + 0.95 * n_columns, 0.8 + 0.42 * n_rows))
         axes = figure.subplots()
@@ -182,10 +182,10 @@ def slices(found: Answer) -> Iterator[tuple[str, str]]:
 
 
 def _slice(values: pd.Series, means: pd.Series) -> str:
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(3.2, 2.4))
         axes = figure.subplots()
-        axes.plot(values, means, "o", color=_COLOURS[0], markersize=4, alpha=0.8)
+        axes.plot(values, means, "o", color=COLOURS[0], markersize=4, alpha=0.8)
         if pd.api.types.is_numeric_dtype(values) and values.max() > 20 * values.min() > 0:
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))

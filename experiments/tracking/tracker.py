@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, ViewType
 
 from experiments.provenance import Provenance
-from experiments.tracking import TrackingRefused
+from experiments.tracking import TrackingRefused, archives
 from experiments.tracking.addresses import safe_name, sqlite_path, use_write_ahead_log
 from experiments.tracking.client import connect, patiently
 from experiments.tracking.pictures import is_picture, step_of
@@ -74,6 +74,18 @@ class Tracker:
                 f"another name"
             )
         return cls(uri, experiment.experiment_id, client)
+
+    @classmethod
+    def of_run(cls, uri: str, run_id: str) -> tuple[Tracker, RunRecord] | None:
+        """The experiment of a run, and the run; None if there is no run of that id."""
+        if (path := sqlite_path(uri)) is not None and not path.exists():
+            return None
+        client = connect(uri)
+        try:
+            run = patiently(client.get_run, run_id)
+        except TrackingRefused:
+            return None
+        return cls(uri, run.info.experiment_id, client), _record(run)
 
     def records(self, kind: str, deleted: bool = False) -> list[RunRecord]:
         """Every run of that kind, oldest first; or those that were deleted in MLflow."""
@@ -276,6 +288,17 @@ class Tracker:
         run_id = existing[-1].run_id if existing else self._create_run("report", {"kind": "report"})
         patiently(self._mlflow.log_artifacts, run_id, str(folder))
         self.set_status(run_id, "FINISHED")
+
+    def has_weights(self, run_id: str) -> bool:
+        """Whether a trial run holds its model's weights."""
+        return archives.has_weights(self._mlflow, run_id)
+
+    def read_archive(self, run_id: str) -> dict[str, bytes]:
+        """The files of a trial run's model, by name; BadInput if there are none."""
+        return archives.read_archive(self._mlflow, run_id)
+
+    def delete_weights(self, run_id: str) -> None:
+        archives.delete_weights(self._mlflow, run_id)
 
     def link(self, run_id: str) -> str:
         """Where a run can be looked at: on the tracking server, or in the UI of `make ui`."""

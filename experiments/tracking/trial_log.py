@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
+from experiments.tracking.archives import delete_weights, write_archive
 from experiments.tracking.client import connect, patiently
 from experiments.tracking.pictures import picture_id
 
@@ -63,6 +64,10 @@ class TrialLog:
                 synchronous=True,  # what is queued is lost in a crash
             )
 
+    def archive(self, files: Mapping[str, bytes]) -> None:
+        """The kept model's files, by name; before `finish`, so that a finished trial has them."""
+        write_archive(self._mlflow, self.run_id, files)
+
     def finish(self, metrics: Mapping[str, float]) -> None:
         """The final metrics, then `completed`, then FINISHED: only the last two mean done."""
         now = int(time.time() * 1000)
@@ -72,6 +77,8 @@ class TrialLog:
         patiently(self._mlflow.set_terminated, self.run_id, "FINISHED")
 
     def fail(self, reason: str, details: str) -> None:
+        """The reason, then FAILED; weights that came before the failure are not kept."""
+        delete_weights(self._mlflow, self.run_id)
         if details:
             patiently(self._mlflow.log_text, self.run_id, details, "error.txt")
         patiently(self._mlflow.log_batch, self.run_id, tags=[RunTag("error", reason[:1000])])
