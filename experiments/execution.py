@@ -10,7 +10,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from concurrent.futures import Future, TimeoutError
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -55,24 +55,32 @@ def drive(proposer: Proposer, executor: Executor, retries: int) -> None:
     Raises:
         TrackingLost: what was finished is tracked, the rest can be resumed.
     """
-    running: dict[Future[TrialResult], Work] = {}
+    over: queue.SimpleQueue[tuple[Work, Future[TrialResult]]] = queue.SimpleQueue()
     losses: Counter[str] = Counter()
+    n_running = 0
+
+    def start(work: Work) -> None:
+        # Each tells of its own end: asking all that run who has ended would take longer the more
+        # there are.
+        executor.submit(work).add_done_callback(lambda future: over.put((work, future)))
+
     while True:
-        while len(running) < executor.capacity and (work := proposer.ask()) is not None:
-            running[executor.submit(work)] = work
-        if not running:
+        while n_running < executor.capacity and (next_work := proposer.ask()) is not None:
+            start(next_work)
+            n_running += 1
+        if not n_running:
             return
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            result = _result(future, running.pop(future))
-            if result.state == "untracked":
-                raise TrackingLost(result.error)
-            losses[result.work.run_id] += result.state == "lost"
-            if result.state == "lost" and losses[result.work.run_id] <= retries:
-                again = replace(result.work, fresh=False)
-                running[executor.submit(again)] = again
-            else:
-                proposer.tell(result)
+        work, future = over.get()
+        result = _result(future, work)
+        if result.state == "untracked":
+            raise TrackingLost(result.error)
+        if result.state == "lost":
+            losses[work.run_id] += 1
+            if losses[work.run_id] <= retries:
+                start(replace(work, fresh=False))
+                continue
+        n_running -= 1
+        proposer.tell(result)
 
 
 def _result(future: Future[TrialResult], work: Work) -> TrialResult:
