@@ -19,8 +19,9 @@ from typing import Protocol
 from pebble import ProcessExpired, ProcessPool
 
 from experiments.locks import join_workers
+from experiments.masking import mask
 from experiments.tracking import TrackingLost
-from experiments.work import Event, TrialResult, Work
+from experiments.work import Event, Share, TrialResult, Work
 
 
 class Proposer(Protocol):
@@ -92,7 +93,8 @@ def _result(future: Future[TrialResult], work: Work) -> TrialResult:
     except ProcessExpired as error:
         return TrialResult(work, "lost", f"its worker {_cause_of_death(error.exitcode)}")
     except Exception as error:
-        return TrialResult(work, "lost", f"its worker was lost ({type(error).__name__}: {error})")
+        reason = mask(f"its worker was lost ({type(error).__name__}: {error})")
+        return TrialResult(work, "lost", reason)
 
 
 def _cause_of_death(exit_code: int) -> str:
@@ -273,8 +275,13 @@ def start(
     on_event: Callable[[Event], None],
     workers_lock: Path,
     timeout: float | None,
+    share: Share,
 ) -> Executor:
-    """The engine of that name, started."""
+    """The engine of that name, started; `ray` inside `ray_engine.joined`."""
+    if engine == "ray":
+        from experiments.ray_engine import Ray  # and only then ray itself
+
+        return Ray(n_workers, on_event, workers_lock, timeout, share)
     engines: dict[str, Callable[[], Executor]] = {
         "serial": lambda: Serial(on_event),
         "processes": lambda: Processes(n_workers, on_event, workers_lock, timeout),

@@ -7,7 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from experiments import execution
 from experiments.configuration_runs import ConfigurationRuns
 from experiments.grid import Grid
+from experiments.hiring import hired
 from experiments.locks import Shard, sole_sweep
 from experiments.planning import (
     Estimate,
@@ -31,10 +32,10 @@ from experiments.specification import Experiment
 from experiments.standing import TAG, Standing
 from experiments.stock import take_stock
 from experiments.tracking import TrackingLost, TrackingRefused
-from experiments.tracking.addresses import check_reachable, sqlite_path
+from experiments.tracking.addresses import check_reachable, check_storage, sqlite_path
 from experiments.tracking.tracker import Tracker
 from experiments.trial_runs import Places, TrialRuns
-from experiments.work import EpochDone, Event, TrialResult, Work
+from experiments.work import EpochDone, Event, Share, TrialResult, Work
 from vae import datasets
 from vae.configuration import Trial
 from vae.errors import BadInput
@@ -55,12 +56,19 @@ class Options:
     checkpoint_dir: Path | None
     device: str
     engine: str
-    workers: int
+    workers: int | None
     retries: int
     timeout: float | None
     retry_failed: bool
     shard: Shard
     optuna_storage: str | None
+    ray_address: str
+    cpus_per_trial: int
+    gpus_per_trial: float
+
+    @property
+    def share(self) -> Share:
+        return Share(self.cpus_per_trial, self.gpus_per_trial)
 
 
 @dataclass(frozen=True)
@@ -105,8 +113,14 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
         BadInput: before anything is written.
     """
     check_reachable(options.tracking_uri)
-    _check_device(options.device)
-    experiment = take_part(experiment, options.shard)
+    if experiment.study and options.optuna_storage:
+        check_storage(options.optuna_storage)
+    _check_device(options)
+    with hired(options, experiment) as n_workers:
+        return _run(take_part(experiment, options.shard), replace(options, workers=n_workers))
+
+
+def _run(experiment: Experiment, options: Options) -> Outcome:
     for name in sorted(experiment.datasets):
         datasets.DATASETS[name].prepare(options.data_dir)
     Tracker.find(options.tracking_uri, experiment.name)  # complains if it was deleted
@@ -148,13 +162,13 @@ class _Sweep:
         self._estimate.learn_from(self._stock.trials.values())
         self._study: Study | None = None
         self.plan = self._plan(experiment.trials())
-        self._n_workers = options.workers
+        self._n_workers = options.workers or 1
         if experiment.study:
             self._shown: Display = display(self._n_workers)
             self.proposer: Grid | RacingGrid | Search = self._search(experiment.study)
         else:
             self.proposer = self._grid()
-            self._n_workers = min(options.workers, max(1, len(self.plan.todo)))
+            self._n_workers = min(self._n_workers, max(1, len(self.plan.todo)))
             self._shown = display(self._n_workers)
 
     def _plan(self, trials: Iterable[Trial]) -> Plan:
@@ -217,6 +231,7 @@ class _Sweep:
             self._on_event,
             workers_lock,
             self._options.timeout,
+            self._options.share,
         )
         try:
             execution.drive(self, engine, self._options.retries)
@@ -297,9 +312,12 @@ def _exit_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(EXIT_INTERRUPTED)
 
 
-def _check_device(wanted: str) -> None:
+def _check_device(options: Options) -> None:
     """`auto` is for each worker to find out; importing torch here would delay every sweep."""
-    if wanted == "cuda":
+    if options.device == "cuda" and options.engine == "ray":
+        if not options.gpus_per_trial:  # the nodes have them, this machine need not
+            raise BadInput("--device cuda: with --engine ray, say --gpus-per-trial")
+    elif options.device == "cuda":
         import torch
 
         if not torch.cuda.is_available():

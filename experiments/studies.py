@@ -29,8 +29,10 @@ from optuna.samplers import (
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from experiments.masking import mask
 from experiments.search_space import Choices, Range, StudyPlan
 from experiments.standing import Standing
+from experiments.studies_storage import open_storage
 from vae.errors import BadInput
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -83,9 +85,10 @@ class Study:
         self._plan = plan
         self._pruner = _pruner(plan.pruner, plan.most_epochs)
         try:
-            self._study = self._open(name, _storage(storage))
+            self._study = self._open(name, open_storage(storage))
         except Exception as error:  # SQLAlchemy's, of whatever kind the database raises
-            raise BadInput(f"--optuna-storage {storage}: {str(error).splitlines()[0]}") from error
+            reason = mask(str(error).splitlines()[0])
+            raise BadInput(f"--optuna-storage {mask(storage or '')}: {reason}") from error
 
     def _open(self, name: str, storage: optuna.storages.BaseStorage) -> OptunaStudy:
         return optuna.create_study(
@@ -227,14 +230,6 @@ def _last_value(trial: FrozenTrial) -> float | None:
     if trial.state == TrialState.PRUNED and trial.intermediate_values:
         return trial.intermediate_values[max(trial.intermediate_values)]
     return trial.value if trial.state == TrialState.COMPLETE else None
-
-
-def _storage(address: str | None) -> optuna.storages.BaseStorage:
-    if address is None:
-        return optuna.storages.InMemoryStorage()
-    # How long SQLite waits for whoever looks at the study meanwhile.
-    options = {"connect_args": {"timeout": 60}} if address.startswith("sqlite:") else {}
-    return optuna.storages.RDBStorage(address, engine_kwargs=options)
 
 
 def _draw(trial: optuna.trial.Trial, name: str, values: Range | Choices) -> Any:
