@@ -11,7 +11,6 @@ import faulthandler
 import fcntl
 import functools
 import os
-import signal
 import socket
 import tempfile
 import threading
@@ -44,8 +43,8 @@ _SETTINGS = ("MLFLOW_DISABLE_TELEMETRY", "SWEEP_PATIENCE_SECONDS")
 _CONNECT_SECONDS = 8
 _NEWS_SECONDS = 0.2
 _STOP_SECONDS = 5
-_HARD_LIMIT_SECONDS = 10
-"""How much later than politely a trial that takes too long is ended."""
+_LAST_WORD_SECONDS = 5
+"""That a worker has to say that its trial takes too long, before it ends itself."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,16 @@ def joined(address: str, share: Share) -> Iterator[Cluster]:
 
 
 def _check_address(address: str) -> None:
-    """Ray itself would try for a minute, and log."""
+    """Ray itself would try for minutes, and log."""
+    import ray.util
+
     if address in (LOCAL, "auto"):
         return
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "//" in host:
         raise BadInput(f"--ray-address {address}: should be auto, or HOST:PORT of the head node")
+    if host in ("localhost", "127.0.0.1"):  # Ray, too, takes them for this node's own address
+        host = ray.util.get_node_ip_address()
     try:
         socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
@@ -116,7 +119,6 @@ def _init_options(address: str) -> dict[str, Any]:
             "num_cpus": cpu_cores(),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
-            "_node_ip_address": "127.0.0.1",
         }
     return options
 
@@ -175,10 +177,20 @@ class Ray:
         return future
 
     def _pass_on(self, work: Work, done: Future[TrialResult], future: Future[TrialResult]) -> None:
+        """Called by Ray, in a thread that must not wait for anything."""
         self._running.pop(future, None)
         error = done.exception()
-        lost = error and TrialResult(work, "lost", _cause_of_loss(error))
-        future.set_result(lost or done.result())
+        if error is None:
+            future.set_result(done.result())
+        else:
+            why = self._newsroom.why_lost.remote(work.run_id, _cause_of_loss(error)).future()
+            why.add_done_callback(
+                lambda told: future.set_result(
+                    TrialResult(
+                        work, "lost", _cause_of_loss(error) if told.exception() else told.result()
+                    )
+                )
+            )
 
     def _listen(self, on_event: Callable[[Event], None]) -> None:
         import ray
@@ -229,6 +241,7 @@ class _Newsroom:
 
     def __init__(self) -> None:
         self._news: list[Event] = []
+        self._timed_out: set[str] = set()
 
     def tell(self, event: Event) -> None:
         self._news.append(event)
@@ -237,6 +250,16 @@ class _Newsroom:
         """What has come in since it was read last."""
         news, self._news = self._news, []
         return news
+
+    def time_out(self, run_id: str) -> None:
+        """A worker's last word: it is about to end itself and what it works on."""
+        self._timed_out.add(run_id)
+
+    def why_lost(self, run_id: str, otherwise: str) -> str:
+        if run_id not in self._timed_out:
+            return otherwise
+        self._timed_out.remove(run_id)
+        return "timed out"
 
 
 def _open_newsroom() -> Any:
@@ -251,10 +274,6 @@ def _open_newsroom() -> Any:
 # -------------------------------------------------------- what follows runs on the nodes
 
 
-class _TimedOut(BaseException):
-    """Not an `Exception`, which would be taken for the trial's own."""
-
-
 def _advance_on_node(
     work: Work, timeout: float | None, workers_lock: Path, newsroom: Any
 ) -> TrialResult:
@@ -263,12 +282,10 @@ def _advance_on_node(
     _join_once(workers_lock)
     try:
         _prepare_once(work.trial.configuration.dataset, work.data_dir)
-        with _at_most(timeout):
-            return worker.advance(work, functools.partial(_tell, newsroom))
-    except _TimedOut:
-        return TrialResult(work, "lost", "timed out")
     except BadInput as error:  # this node has no data; another may
         return TrialResult(work, "lost", f"{error} (on {socket.gethostname()})")
+    with _at_most(timeout, lambda: _time_out(newsroom, work.run_id)):
+        return worker.advance(work, functools.partial(_tell, newsroom))
 
 
 @functools.cache
@@ -287,23 +304,31 @@ def _prepare_once(dataset: str, data_dir: str) -> None:
 
 
 @contextlib.contextmanager
-def _at_most(seconds: float | None) -> Iterator[None]:
-    """Interrupt what takes longer. What cannot be interrupted ends with its process."""
+def _at_most(seconds: float | None, give_up: Callable[[], None]) -> Iterator[None]:
+    """End this process if what is inside takes longer: interrupted anywhere, an import say, it
+    would be of no use to the next trial.
+    """
     if seconds is None:
         yield
         return
-    signal.signal(signal.SIGALRM, _ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    faulthandler.dump_traceback_later(seconds + _HARD_LIMIT_SECONDS, exit=True)
+    alarm = threading.Timer(seconds, give_up)
+    alarm.daemon = True
+    alarm.start()
+    # Also if the trial hangs in a place where no other thread of Python gets a turn.
+    faulthandler.dump_traceback_later(seconds + 2 * _LAST_WORD_SECONDS, exit=True)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        alarm.cancel()
         faulthandler.cancel_dump_traceback_later()
 
 
-def _ring(*_: object) -> None:
-    raise _TimedOut
+def _time_out(newsroom: Any, run_id: str) -> None:
+    import ray
+
+    with contextlib.suppress(ray.exceptions.RayError):
+        ray.get(newsroom.time_out.remote(run_id), timeout=_LAST_WORD_SECONDS)
+    os._exit(1)
 
 
 def _tell(newsroom: Any, event: Event) -> None:

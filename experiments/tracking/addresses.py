@@ -73,8 +73,8 @@ def check_database(option: str, uri: str) -> None:
         engine.connect().close()
     except ModuleNotFoundError as error:
         raise BadInput(
-            f"{option} {mask(uri)}: needs the package {error.name}"
-            + (" (pip install '.[ray]')" if error.name == "psycopg2" else "")
+            f"{option} {mask(uri)}: needs the package {error.name}, or an address that names "
+            f"another driver, such as postgresql+psycopg2://… (pip install psycopg2-binary)"
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, UnicodeError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
