@@ -141,7 +141,7 @@ class Study:
         reported_before = epoch in frozen.intermediate_values
         if not reported_before:
             trial.report(value, epoch)
-        prune = trial.should_prune()
+        prune = bool(trial.should_prune())  # the median pruner's is NumPy's
         if reported_before and not prune:  # a kill came before the answer was written down
             prune = self._would_have_been_pruned(number)
         trial.set_user_attr(f"rung {epoch}", prune)

@@ -16,9 +16,19 @@ from pathlib import Path
 class MlflowServer:
     """A database behind it, artifacts through it, one port for all of its lives."""
 
-    def __init__(self, folder: Path, backend: str | None = None) -> None:
-        """Args: backend: the address of its database; by default a SQLite file"""
+    def __init__(
+        self, folder: Path, backend: str | None = None, serves_artifacts: bool = True
+    ) -> None:
+        """Make a server; it has to be started.
+
+        Args:
+            backend: the address of its database; by default a SQLite file
+            serves_artifacts: or else clients are told its folder, to write there themselves
+        """
         self.folder = folder
+        self._artifacts = ["--artifacts-destination"]
+        if not serves_artifacts:
+            self._artifacts = ["--no-serve-artifacts", "--default-artifact-root"]
         self.backend = backend or f"sqlite:///{self.database}"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -36,7 +46,7 @@ class MlflowServer:
                 [
                     sys.executable, "-m", "mlflow", "server",
                     "--backend-store-uri", self.backend,
-                    "--artifacts-destination", str(self.folder / "served"),
+                    *self._artifacts, str(self.folder / "served"),
                     "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1",
                 ],
                 stdout=log, stderr=log, start_new_session=True,

@@ -59,9 +59,9 @@ class Postgres:
     def data(self) -> Path:
         return self.folder / "data"
 
-    def uri(self, database: str = "postgres", password: str = f":{PASSWORD}") -> str:
-        """Args: password: with a colon in front, or empty"""
-        return f"postgresql+psycopg2://sweeps{password}@127.0.0.1:{self.port}/{database}"
+    def uri(self, database: str = "postgres", user: str = f"sweeps:{PASSWORD}") -> str:
+        """Args: user: may do without a password"""
+        return f"postgresql+psycopg2://{user}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
