@@ -23,7 +23,7 @@ ADDRESS = f"postgresql://me:{SECRET}@host:5432/db"
         ("http://me:ge:heim@host:5000", "http://me:***@host:5000"),
         ("postgresql://me:geheim@heim@host/db", "postgresql://me:***@host/db"),
         ("mysql://host/db?password=geheim&x=1", "mysql://host/db?password=***&x=1"),
-        (f"-x '{ADDRESS}' http://u:p@h z", "-x 'postgresql://me:***@host:5432/db' http://u:***@h z"),
+        (f"-x '{ADDRESS}' ftp://u:p@h", "-x 'postgresql://me:***@host:5432/db' ftp://u:***@h"),
         ("sqlite:///a/b.db me@host http://host:5000/x",) * 2,
         ("postgresql://me@host/db", "postgresql://me@host/db"),
     ],
