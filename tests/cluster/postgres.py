@@ -28,10 +28,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _unprivileged() -> str:
-    """PostgreSQL refuses to run as root."""
-    names = {user.pw_name for user in pwd.getpwall()}
-    return "postgres" if "postgres" in names else "nobody"
+def unprivileged() -> str | None:
+    """PostgreSQL refuses to run as root; None for whoever is not."""
+    if os.geteuid() != 0:
+        return None
+    return "postgres" if "postgres" in {user.pw_name for user in pwd.getpwall()} else "nobody"
+
+
+def as_nobody() -> tuple[str, ...]:
+    """What to put in front of a command that root must not run."""
+    user = unprivileged()
+    if user is None:
+        return ()
+    group = str(pwd.getpwnam(user).pw_gid)
+    return ("setpriv", "--reuid", user, "--regid", group, "--clear-groups")
 
 
 class Postgres:
@@ -41,12 +51,8 @@ class Postgres:
         # Not pytest's folder, through which another user may not pass.
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self.port = free_port()
-        self._as: list[str] = []
-        if os.geteuid() == 0:
-            user = _unprivileged()
+        if user := unprivileged():
             shutil.chown(self.folder, user)
-            group = str(pwd.getpwnam(user).pw_gid)
-            self._as = ["setpriv", "--reuid", user, "--regid", group, "--clear-groups"]
         secret = self.folder / "password"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
@@ -91,6 +97,6 @@ class Postgres:
         folder = binaries()
         assert folder is not None
         subprocess.run(
-            [*self._as, str(folder / command), *arguments],
+            [*as_nobody(), str(folder / command), *arguments],
             check=True, cwd=self.folder, stdout=subprocess.DEVNULL,
         )  # fmt: skip
