@@ -1,4 +1,4 @@
-"""Trials on the nodes of a Ray cluster. The only module that imports ray, and only if asked for.
+"""Trials on the nodes of a Ray cluster. Ray is imported only if it is asked for.
 
 Ray decides which node works on what, and notices when one is gone. Nothing travels but a piece of
 work and its result: workers read data and write to the tracking server themselves.
@@ -7,24 +7,20 @@ work and its result: workers read data and write to the tracking server themselv
 from __future__ import annotations
 
 import contextlib
-import faulthandler
-import fcntl
 import functools
 import os
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.command_line import cpu_cores
-from experiments.locks import join_workers
 from experiments.masking import mask
-from experiments.work import EpochDone, Event, Share, TrialResult, Work
-from vae import datasets
+from experiments.ray_worker import Newsroom, advance_on_node
+from experiments.work import Event, Share, TrialResult, Work
 from vae.errors import BadInput
 
 if TYPE_CHECKING:
@@ -43,8 +39,6 @@ _SETTINGS = ("MLFLOW_DISABLE_TELEMETRY", "SWEEP_PATIENCE_SECONDS")
 _CONNECT_SECONDS = 8
 _NEWS_SECONDS = 0.2
 _STOP_SECONDS = 5
-_LAST_WORD_SECONDS = 5
-"""That a worker has to say that its trial takes too long, before it ends itself."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +156,7 @@ class Ray:
         self._over = threading.Event()
         self._listener = threading.Thread(target=self._listen, args=(on_event,), daemon=True)
         self._listener.start()
-        task = ray.remote(_advance_on_node)
+        task = ray.remote(advance_on_node)
         # What is lost is for `drive` to count. Idle processes stay: torch takes seconds to import.
         task = task.options(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)
         self._submit = functools.partial(
@@ -233,113 +227,10 @@ def _first_line(error: BaseException) -> str:
     return mask(next(iter(str(error).splitlines()), type(error).__name__))
 
 
-# ----------------------------------------------------------------------------- news
-
-
-class _Newsroom:
-    """Where workers leave their news and the parent fetches them: an actor on its node."""
-
-    def __init__(self) -> None:
-        self._news: list[Event] = []
-        self._timed_out: set[str] = set()
-
-    def tell(self, event: Event) -> None:
-        self._news.append(event)
-
-    def read(self) -> list[Event]:
-        """What has come in since it was read last."""
-        news, self._news = self._news, []
-        return news
-
-    def time_out(self, run_id: str) -> None:
-        """A worker's last word: it is about to end itself and what it works on."""
-        self._timed_out.add(run_id)
-
-    def why_lost(self, run_id: str, otherwise: str) -> str:
-        if run_id not in self._timed_out:
-            return otherwise
-        self._timed_out.remove(run_id)
-        return "timed out"
-
-
 def _open_newsroom() -> Any:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    newsroom: Any = ray.remote(_Newsroom)
+    newsroom: Any = ray.remote(Newsroom)
     return newsroom.options(num_cpus=0, scheduling_strategy=here).remote()
-
-
-# -------------------------------------------------------- what follows runs on the nodes
-
-
-def _advance_on_node(
-    work: Work, timeout: float | None, workers_lock: Path, newsroom: Any
-) -> TrialResult:
-    from experiments import worker
-
-    _join_once(workers_lock)
-    try:
-        _prepare_once(work.trial.configuration.dataset, work.data_dir)
-    except BadInput as error:  # this node has no data; another may
-        return TrialResult(work, "lost", f"{error} (on {socket.gethostname()})")
-    with _at_most(timeout, lambda: _time_out(newsroom, work.run_id)):
-        return worker.advance(work, functools.partial(_tell, newsroom))
-
-
-@functools.cache
-def _join_once(workers_lock: Path) -> None:
-    """A second sweep on the parent's machine waits for those of a first one that was killed."""
-    workers_lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    join_workers(workers_lock)
-
-
-@functools.cache
-def _prepare_once(dataset: str, data_dir: str) -> None:
-    """The first worker of a node fetches what is missing, the others wait for it."""
-    with (Path(tempfile.gettempdir()) / f"vae-sweeps-data-{os.getuid()}").open("a") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        datasets.DATASETS[dataset].prepare(Path(data_dir))
-
-
-@contextlib.contextmanager
-def _at_most(seconds: float | None, give_up: Callable[[], None]) -> Iterator[None]:
-    """End this process if what is inside takes longer: interrupted anywhere, an import say, it
-    would be of no use to the next trial.
-    """
-    if seconds is None:
-        yield
-        return
-    alarm = threading.Timer(seconds, give_up)
-    alarm.daemon = True
-    alarm.start()
-    # Also if the trial hangs in a place where no other thread of Python gets a turn.
-    faulthandler.dump_traceback_later(seconds + 2 * _LAST_WORD_SECONDS, exit=True)
-    try:
-        yield
-    finally:
-        alarm.cancel()
-        faulthandler.cancel_dump_traceback_later()
-
-
-def _time_out(newsroom: Any, run_id: str) -> None:
-    import ray
-
-    with contextlib.suppress(ray.exceptions.RayError):
-        ray.get(newsroom.time_out.remote(run_id), timeout=_LAST_WORD_SECONDS)
-    os._exit(1)
-
-
-def _tell(newsroom: Any, event: Event) -> None:
-    """Nobody waits for an answer: a worker that waits gives its CPU to another."""
-    if isinstance(event, EpochDone):  # process ids are of a node, this is of the cluster
-        event = replace(event, worker=_worker_number())
-    newsroom.tell.remote(event)
-
-
-@functools.cache
-def _worker_number() -> int:
-    import ray
-
-    return int(ray.get_runtime_context().get_worker_id()[:12], 16)

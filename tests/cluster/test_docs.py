@@ -107,9 +107,6 @@ class Shell:
 def shell() -> Iterator[Shell]:
     folder = Path(tempfile.mkdtemp(prefix="docs-"))  # where PostgreSQL's user may go, too
     folder.chmod(0o755)
-    one = (
-        "{name: study, study: {trials: 2, space: {lr: [1e-3, 1e-2]}}, fixed: {epochs: 1}, seeds: 1"
-    )
     (folder / "x.yaml").write_text(TINY)
     (folder / "y.yaml").write_text(TINY.replace("tiny", "sharded"))
     (folder / "study.yaml").write_text(STUDY)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.cluster.postgres import PASSWORD, Postgres
-from tests.cluster.test_cluster import as_sqlite, of_experiment
+from tests.cluster.test_cluster import STUDY, as_sqlite, of_experiment
 from tests.conftest import TINY, Workspace
 from tests.tracked import numbers, runs
 
@@ -80,12 +78,10 @@ def test_a_password_is_shown_nowhere(
 
 
 def test_a_refused_password_is_one_line(workspace: Workspace, postgres: Postgres) -> None:
-    before = set(Path(workspace.folder).rglob("*"))
+    workspace.write(STUDY)
+    before = set(workspace.folder.rglob("*"))
     wrong = postgres.uri(user="sweeps:falsch-8")
     for option in ("--tracking-uri", "--optuna-storage"):
-        workspace.write(
-            TINY.replace("grid:", "study:\n  trials: 2\n  space:").replace("[sse, bce]", "[sse]")
-        )
         refused = workspace.run("sweep.py", "tiny.yaml", option, wrong)
         assert refused.returncode == 2
         (line,) = refused.stderr.splitlines()
