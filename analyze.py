@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.command_line import Parser, run_command
-from experiments.tracking.addresses import default_uri
+from experiments.tracking.addresses import default_uri, help_of_default_uri
 from experiments.yaml_files import experiment_name
 from vae.errors import BadInput
 
@@ -47,7 +47,7 @@ def _parser() -> Parser:
     parser = Parser(prog="analyze.py", description=__doc__)
     add = parser.add_argument
     add("experiment", help="a YAML file, the name of one, or the name of an MLflow experiment")
-    add("--tracking-uri", default=default_uri(), metavar="URI", help="default: %(default)s")
+    add("--tracking-uri", default=default_uri(), metavar="URI", help=help_of_default_uri())
     add("--metric", default="return", help="what to compare (default: %(default)s)")
     add("--out", type=Path, metavar="DIR", help="also write report.html, CSV, Markdown, LaTeX")
     add("--format", choices=("table", "csv", "markdown", "latex", "json"), default="table")

@@ -27,8 +27,8 @@ def main() -> int:
 
     chosen = choose(experiment_name(arguments.run), arguments.tracking_uri)
     from experiments.evaluating import evaluate_subject, take_up
+    from experiments.options import check_device
     from experiments.reporting.evaluation import print_evaluation
-    from experiments.running import check_device
 
     check_device(arguments.device)
     subject = take_up(

@@ -16,11 +16,13 @@ from experiments.command_line import (
     positive_seconds,
     run_command,
     shard,
+    share,
 )
 from experiments.locks import Shard
+from experiments.masking import mask
 from experiments.planning import checkpoint_folder, take_part
 from experiments.specification import load_experiment
-from experiments.tracking.addresses import default_uri
+from experiments.tracking.addresses import default_uri, help_of_default_uri
 from experiments.yaml_files import find_experiment
 
 
@@ -35,16 +37,17 @@ def main() -> int:
             take_part(experiment, arguments.shard),
             arguments.tracking_uri,
             checkpoint_folder(experiment.name, arguments.tracking_uri, arguments.checkpoint_dir),
-            arguments.workers,
+            arguments.workers or cpu_cores(),
             arguments.retry_failed,
         )
         return 0
 
-    from experiments.running import Options, run_sweep  # MLflow takes its time to import
+    from experiments.options import Options
+    from experiments.running import run_sweep  # MLflow takes its time to import
 
     options = Options(**{name: getattr(arguments, name) for name in Options.__dataclass_fields__})
     outcome = run_sweep(experiment, options)
-    again = shlex.join(["python", *sys.argv])
+    again = mask(shlex.join(["python", *sys.argv]))
     if outcome.standing:
         print(*outcome.standing.lines(), sep="\n")
     print(outcome.closing_line(again, arguments.experiment), file=sys.stderr)
@@ -64,22 +67,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seeds", metavar="0-4,9", help="replaces the experiment's seeds; 5 means 0-4")
     add("--dry-run", action="store_true", help="print the plan and touch nothing")
-    add("--tracking-uri", default=default_uri(), metavar="URI", help="default: %(default)s")
+    add("--tracking-uri", default=default_uri(), metavar="URI", help=help_of_default_uri())
     add("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="default: %(default)s")
     add("--checkpoint-dir", type=Path, metavar="DIR", help="default: next to the tracking store")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     add(
         "--engine",
-        choices=("processes", "serial"),
+        choices=("processes", "serial", "ray"),
         default="processes",
-        help="where trials run: one process per worker (default), or all in this one",
+        help="where trials run: one process per worker (default), all in this one, or on Ray",
     )
     add(
         "--workers",
         type=positive_int,
-        default=cpu_cores(),
         metavar="N",
-        help="default: one per CPU core, here %(default)s",
+        help=f"default: one per CPU core, here {cpu_cores()}; with ray, what fits into its nodes",
     )
     add(
         "--retries",
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--timeout", type=positive_seconds, metavar="SECONDS", help="that a trial may take")
     add("--retry-failed", action="store_true", help="run failed trials again, too")
+    _add_ray(parser)
     add("--optuna-storage", metavar="URI", help="of a study; default: next to the tracking store")
     add(
         "--archive",
@@ -105,6 +108,24 @@ def _parser() -> argparse.ArgumentParser:
         help="run the I-th of N parts of the configurations, for N machines on one server",
     )
     return parser
+
+
+def _add_ray(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("with --engine ray").add_argument
+    add(
+        "--ray-address",
+        default="local",
+        metavar="ADDRESS",
+        help="auto, or HOST:PORT, joins a cluster; default: start a Ray of this machine",
+    )
+    add("--cpus-per-trial", type=positive_int, default=1, metavar="N", help="default: %(default)s")
+    add(
+        "--gpus-per-trial",
+        type=share,
+        default=0,
+        metavar="X",
+        help="may be a fraction; default: %(default)s",
+    )
 
 
 if __name__ == "__main__":

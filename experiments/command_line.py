@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments.locks import Shard
+from experiments.masking import mask
 from experiments.tracking import TrackingLost
 from vae.errors import BadInput
 
@@ -24,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog=prog, description=description, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {mask(message)} (see {self.prog} --help)\n")
 
 
 def run_command(name: str, main: Callable[[], int]) -> NoReturn:
@@ -36,7 +37,7 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
     except BadInput as error:
         sys.exit(_complain(name, str(error)))
     except TrackingLost as error:
-        print(f"{name}: the tracking store is gone: {error}", file=sys.stderr)
+        print(f"{name}: the tracking store is gone: {mask(str(error))}", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # `analyze.py ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,7 +47,7 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
 
 
 def _complain(name: str, message: str) -> int:
-    print(f"{name}: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{name}: error: {mask(' '.join(message.split()))}", file=sys.stderr)
     return EXIT_BAD_INPUT
 
 
@@ -56,6 +57,11 @@ def positive_int(text: str) -> int:
 
 def non_negative_int(text: str) -> int:
     return _number(text, int, at_least=0, wanted="a whole number from 0")
+
+
+def share(text: str) -> float:
+    """Of what a trial takes; fractions are allowed."""
+    return _number(text, float, at_least=0, wanted="a number from 0")
 
 
 def positive_seconds(text: str) -> float:

@@ -10,7 +10,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from concurrent.futures import Future, TimeoutError
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Protocol
 from pebble import ProcessExpired, ProcessPool
 
 from experiments.locks import join_workers
+from experiments.masking import mask
 from experiments.tracking import TrackingLost
-from experiments.work import Event, TrialResult, Work
+from experiments.work import Event, Share, TrialResult, Work
 
 
 class Proposer(Protocol):
@@ -55,24 +56,32 @@ def drive(proposer: Proposer, executor: Executor, retries: int) -> None:
     Raises:
         TrackingLost: what was finished is tracked, the rest can be resumed.
     """
-    running: dict[Future[TrialResult], Work] = {}
+    over: queue.SimpleQueue[tuple[Work, Future[TrialResult]]] = queue.SimpleQueue()
     losses: Counter[str] = Counter()
+    n_running = 0
+
+    def start(work: Work) -> None:
+        # Each tells of its own end: asking all that run who has ended would take longer the more
+        # there are.
+        executor.submit(work).add_done_callback(lambda future: over.put((work, future)))
+
     while True:
-        while len(running) < executor.capacity and (work := proposer.ask()) is not None:
-            running[executor.submit(work)] = work
-        if not running:
+        while n_running < executor.capacity and (next_work := proposer.ask()) is not None:
+            start(next_work)
+            n_running += 1
+        if not n_running:
             return
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            result = _result(future, running.pop(future))
-            if result.state == "untracked":
-                raise TrackingLost(result.error)
-            losses[result.work.run_id] += result.state == "lost"
-            if result.state == "lost" and losses[result.work.run_id] <= retries:
-                again = replace(result.work, fresh=False)
-                running[executor.submit(again)] = again
-            else:
-                proposer.tell(result)
+        work, future = over.get()
+        result = _result(future, work)
+        if result.state == "untracked":
+            raise TrackingLost(result.error)
+        if result.state == "lost":
+            losses[work.run_id] += 1
+            if losses[work.run_id] <= retries:
+                start(replace(work, fresh=False))
+                continue
+        n_running -= 1
+        proposer.tell(result)
 
 
 def _result(future: Future[TrialResult], work: Work) -> TrialResult:
@@ -84,7 +93,8 @@ def _result(future: Future[TrialResult], work: Work) -> TrialResult:
     except ProcessExpired as error:
         return TrialResult(work, "lost", f"its worker {_cause_of_death(error.exitcode)}")
     except Exception as error:
-        return TrialResult(work, "lost", f"its worker was lost ({type(error).__name__}: {error})")
+        reason = mask(f"its worker was lost ({type(error).__name__}: {error})")
+        return TrialResult(work, "lost", reason)
 
 
 def _cause_of_death(exit_code: int) -> str:
@@ -265,8 +275,13 @@ def start(
     on_event: Callable[[Event], None],
     workers_lock: Path,
     timeout: float | None,
+    share: Share,
 ) -> Executor:
-    """The engine of that name, started."""
+    """The engine of that name, started; `ray` inside `ray_engine.joined`."""
+    if engine == "ray":
+        from experiments.ray_engine import Ray  # and only then ray itself
+
+        return Ray(n_workers, on_event, workers_lock, timeout, share)
     engines: dict[str, Callable[[], Executor]] = {
         "serial": lambda: Serial(on_event),
         "processes": lambda: Processes(n_workers, on_event, workers_lock, timeout),

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
+from experiments.masking import mask
 from experiments.tracking.addresses import check_reachable, default_uri
 from experiments.tracking.records import RunRecord, by_trial, seeds_asked_for
 from experiments.tracking.tracker import Tracker
@@ -103,7 +104,7 @@ def open_tracker(experiment: str, tracking_uri: str | None) -> Tracker:
     tracker = Tracker.find(uri, experiment)
     if tracker is None:
         raise BadInput(
-            f"nothing of experiment '{experiment}' is tracked at {uri}: "
+            f"nothing of experiment '{experiment}' is tracked at {mask(uri)}: "
             f"run `python sweep.py {experiment}` first, or give another --tracking-uri"
         )
     return tracker

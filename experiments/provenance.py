@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.masking import mask
+
 _CODE = Path(__file__).resolve().parent.parent
 
 
@@ -37,7 +39,7 @@ def provenance() -> Provenance:
     return Provenance(
         commit=commit,
         diff=_git("diff", "HEAD") if commit else "",
-        command=shlex.join(["python", *sys.argv]),
+        command=mask(shlex.join(["python", *sys.argv])),
         versions=versions(),
     )
 

@@ -7,7 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,7 +17,10 @@ from experiments.archiving import Archiving
 from experiments.command_line import check_can_be_made
 from experiments.configuration_runs import ConfigurationRuns
 from experiments.grid import Grid
-from experiments.locks import Shard, sole_sweep
+from experiments.hiring import hired
+from experiments.locks import sole_sweep
+from experiments.options import Options, check_device
+from experiments.outcome import EXIT_INTERRUPTED, Outcome
 from experiments.planning import (
     Estimate,
     Plan,
@@ -30,10 +33,10 @@ from experiments.progress import Display, display
 from experiments.racing import RacingGrid, leave_out_the_lost, why_lost
 from experiments.search_space import StudyPlan
 from experiments.specification import Experiment
-from experiments.standing import TAG, Standing
+from experiments.standing import TAG
 from experiments.stock import take_stock
 from experiments.tracking import TrackingLost, TrackingRefused
-from experiments.tracking.addresses import check_reachable, sqlite_path
+from experiments.tracking.addresses import check_reachable, check_storage, sqlite_path
 from experiments.tracking.records import OVER
 from experiments.tracking.tracker import Tracker
 from experiments.trial_runs import Places, TrialRuns
@@ -46,61 +49,6 @@ if TYPE_CHECKING:
     from experiments.search import Search
     from experiments.studies import Study
 
-EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
-
-
-@dataclass(frozen=True)
-class Options:
-    """How and where a sweep runs; none of it alters a number."""
-
-    tracking_uri: str
-    data_dir: Path
-    checkpoint_dir: Path | None
-    device: str
-    engine: str
-    workers: int
-    retries: int
-    timeout: float | None
-    retry_failed: bool
-    shard: Shard
-    optuna_storage: str | None
-    archive: str | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a sweep ended: of its trials, how many were done before and what became of the rest."""
-
-    n_before: int
-    n_finished: int
-    n_failed: int
-    n_pruned: int
-    n_left: int
-    standing: Standing | None
-    trouble: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        if self.trouble:
-            return EXIT_INTERRUPTED
-        return EXIT_FAILED if self.n_failed else EXIT_OK
-
-    def closing_line(self, command: str, experiment: str) -> str:
-        """What is left to say when the sweep is over."""
-        counts = [f"{self.n_finished} trials finished"]
-        if self.n_before:
-            counts.append(f"{self.n_before} had been before")
-        if self.n_failed:
-            counts.append(f"{self.n_failed} FAILED")
-        if self.n_pruned:
-            counts.append(f"{self.n_pruned} given up")
-        if self.n_left:
-            counts.append(f"{self.n_left} left")
-        told = ", ".join(counts)
-        if self.trouble:
-            return f"{self.trouble}; {told}. To go on from here: {command}"
-        return f"{told}. To compare: python analyze.py {experiment}"
-
 
 def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     """Run what is not done yet.
@@ -109,11 +57,25 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
         BadInput: before anything is written.
     """
     check_reachable(options.tracking_uri)
-    check_device(options.device)
+    _check(experiment, options)
+    archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
+    with hired(options, experiment) as n_workers:
+        experiment = take_part(experiment, options.shard)
+        return _run(experiment, replace(options, workers=n_workers), archiving)
+
+
+def _check(experiment: Experiment, options: Options) -> None:
+    if experiment.study and options.optuna_storage:
+        check_storage(options.optuna_storage)
     if experiment.study and options.retry_failed:
         raise BadInput("--retry-failed: what a study was told stays; raise its `trials` instead")
-    archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
-    experiment = take_part(experiment, options.shard)
+    if options.engine != "ray":
+        check_device(options.device)
+    elif options.device == "cuda" and not options.gpus_per_trial:
+        raise BadInput("--device cuda: with --engine ray, say --gpus-per-trial")
+
+
+def _run(experiment: Experiment, options: Options, archiving: Archiving) -> Outcome:
     for name in sorted(experiment.datasets):
         datasets.DATASETS[name].prepare(options.data_dir)
     Tracker.find(options.tracking_uri, experiment.name)  # complains if it was deleted
@@ -168,13 +130,13 @@ class _Sweep:
         self._estimate.learn_from(self._stock.trials.values())
         self._study = study
         self.plan = self._plan(experiment.trials())
-        self._n_workers = options.workers
+        self._n_workers = options.workers or 1
         if study and experiment.study:
             self._shown: Display = display(self._n_workers)
             self.proposer: Grid | RacingGrid | Search = self._search(study, experiment.study)
         else:
             self.proposer = self._grid()
-            self._n_workers = min(options.workers, max(1, len(self.plan.todo)))
+            self._n_workers = min(self._n_workers, max(1, len(self.plan.todo)))
             self._shown = display(self._n_workers)
 
     def _plan(self, trials: Iterable[Trial]) -> Plan:
@@ -237,6 +199,7 @@ class _Sweep:
             self._on_event,
             workers_lock,
             self._options.timeout,
+            self._options.share,
         )
         try:
             execution.drive(self, engine, self._options.retries)
@@ -319,12 +282,3 @@ def _interruptible() -> Iterator[None]:
 
 def _exit_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(EXIT_INTERRUPTED)
-
-
-def check_device(wanted: str) -> None:
-    """`auto` is for each worker to find out; importing torch here would delay every sweep."""
-    if wanted == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise BadInput("--device cuda: torch finds no CUDA device; use --device cpu")

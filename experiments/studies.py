@@ -29,8 +29,10 @@ from optuna.samplers import (
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from experiments.masking import mask
 from experiments.search_space import REDUCTION, Choices, Range, StudyPlan
 from experiments.standing import Standing
+from experiments.studies_storage import open_storage
 from vae.errors import BadInput
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -80,9 +82,10 @@ class Study:
         self._plan = plan
         self._pruner = _pruner(plan.pruner, plan.most_epochs)
         try:
-            self._study = self._open(name, _storage(storage))
+            self._study = self._open(name, open_storage(storage))
         except Exception as error:  # SQLAlchemy's, of whatever kind the database raises
-            raise BadInput(f"--optuna-storage {storage}: {str(error).splitlines()[0]}") from error
+            reason = mask(str(error).splitlines()[0])
+            raise BadInput(f"--optuna-storage {mask(storage or '')}: {reason}") from error
 
     def _open(self, name: str, storage: optuna.storages.BaseStorage) -> OptunaStudy:
         return optuna.create_study(
@@ -135,7 +138,7 @@ class Study:
         reported_before = epoch in frozen.intermediate_values
         if not reported_before:
             trial.report(value, epoch)
-        prune = trial.should_prune()
+        prune = bool(trial.should_prune())  # the median pruner's is NumPy's
         if reported_before and not prune:  # a kill came before the answer was written down
             prune = self._would_have_been_pruned(number)
         answer = bool(prune)  # the median pruner's is NumPy's, and no JSON
@@ -226,14 +229,6 @@ def _last_value(trial: FrozenTrial) -> float | None:
     if trial.state == TrialState.PRUNED and trial.intermediate_values:
         return trial.intermediate_values[max(trial.intermediate_values)]
     return trial.value if trial.state == TrialState.COMPLETE else None
-
-
-def _storage(address: str | None) -> optuna.storages.BaseStorage:
-    if address is None:
-        return optuna.storages.InMemoryStorage()
-    # How long SQLite waits for whoever looks at the study meanwhile.
-    options = {"connect_args": {"timeout": 60}} if address.startswith("sqlite:") else {}
-    return optuna.storages.RDBStorage(address, engine_kwargs=options)
 
 
 def _draw(trial: optuna.trial.Trial, name: str, values: Range | Choices) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,3 +76,18 @@ class Notice:
 
 
 Event = EpochDone | Notice
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one trial takes of a node."""
+
+    cpus: float
+    gpus: float
+
+    def fits_into(self, resources: Mapping[str, float]) -> int:
+        """How many trials fit side by side into what a node has."""
+        fits = resources.get("CPU", 0) / self.cpus
+        if self.gpus:
+            fits = min(fits, resources.get("GPU", 0) / self.gpus)
+        return math.floor(fits + 1e-9)  # ten tenths of a GPU are one

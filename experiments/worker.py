@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 
+from experiments.masking import mask
 from experiments.tracking import TrackingLost, TrackingRefused
 from experiments.tracking.client import NO_ROOM
 from experiments.tracking.trial_log import TrialLog
@@ -61,7 +62,7 @@ def _fail(work: Work, log: TrialLog, reason: str, details: str) -> TrialResult:
     except TrackingRefused as error:  # its run was deleted: that is all there is to say of it
         reason = f"{reason}; {error}"
     work.checkpoint.unlink(missing_ok=True)
-    return TrialResult(work, "failed", reason)
+    return TrialResult(work, "failed", mask(reason))
 
 
 def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> TrialResult:

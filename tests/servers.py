@@ -14,10 +14,22 @@ from pathlib import Path
 
 
 class MlflowServer:
-    """SQLite behind it, artifacts through it, one port for all of its lives."""
+    """A database behind it, artifacts through it, one port for all of its lives."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, backend: str | None = None, serves_artifacts: bool = True
+    ) -> None:
+        """Make a server; it has to be started.
+
+        Args:
+            backend: the address of its database; by default a SQLite file
+            serves_artifacts: or else clients are told its folder, to write there themselves
+        """
         self.folder = folder
+        self._artifacts = ["--artifacts-destination"]
+        if not serves_artifacts:
+            self._artifacts = ["--no-serve-artifacts", "--default-artifact-root"]
+        self.backend = backend or f"sqlite:///{self.database}"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -33,11 +45,13 @@ class MlflowServer:
             self._process = subprocess.Popen(
                 [
                     sys.executable, "-m", "mlflow", "server",
-                    "--backend-store-uri", f"sqlite:///{self.database}",
-                    "--artifacts-destination", str(self.folder / "served"),
+                    "--backend-store-uri", self.backend,
+                    *self._artifacts, str(self.folder / "served"),
                     "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1",
                 ],
                 stdout=log, stderr=log, start_new_session=True,
+                # A dozen more processes, which nobody here has a job for.
+                env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             )  # fmt: skip
         deadline = time.monotonic() + 120
         while not self._answers():

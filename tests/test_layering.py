@@ -38,8 +38,24 @@ def test_planning_loads_neither_torch_nor_mlflow() -> None:
     assert modules.isdisjoint({"torch", "mlflow", "pandas", "numpy"})
 
 
+def test_ray_is_not_needed_unless_it_is_asked_for() -> None:
+    """Everything else of a sweep, where ray cannot be imported."""
+    modules = loaded(
+        "import sys; sys.modules['ray'] = None\n"
+        "import sweep, analyze, experiments.running, experiments.worker, experiments.search\n"
+        "del sys.modules['ray']"
+    )
+    assert "experiments.execution" in modules
+    assert modules.isdisjoint({"ray", "experiments.ray_engine", "experiments.ray_worker"})
+
+
 @pytest.mark.parametrize(
-    ("package", "allowed"), [("mlflow", "experiments/tracking/"), ("optuna", "experiments/studies")]
+    ("package", "allowed"),
+    [
+        ("mlflow", "experiments/tracking/"),
+        ("optuna", "experiments/studies"),
+        ("ray", "experiments/ray_"),
+    ],
 )
 def test_one_place_imports(package: str, allowed: str) -> None:
     pattern = re.compile(rf"^\s*(import|from) {package}\b", re.MULTILINE)

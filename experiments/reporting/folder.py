@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from experiments.masking import mask
 from experiments.provenance import provenance
 from experiments.reporting.answer import Answer
 from experiments.reporting.files import as_text
@@ -63,9 +62,9 @@ def _facts(found: Answer, tracker: Tracker) -> Iterator[tuple[str, str]]:
         for value in dict.fromkeys(t[tag] for t in tags if tag in t):
             yield name, value
     here = provenance()
-    yield "report", shlex.join(["python", *sys.argv])
+    yield "report", here.command
     yield "code of the report (git commit)", here.commit or "not in a git checkout"
-    yield "tracked at", tracker.uri
+    yield "tracked at", mask(tracker.uri)
     varied = ", ".join(found.fields)
     fixed = found.trials.iloc[0] if len(found.trials) else pd.Series(dtype=object)
     yield "fields that vary", varied

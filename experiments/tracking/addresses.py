@@ -9,32 +9,76 @@ import sqlite3
 import urllib.request
 from pathlib import Path
 
+from experiments.masking import mask, without_credentials
 from vae.errors import BadInput
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 
 _SQLITE = "sqlite:///"
+_ANSWER_SECONDS = 8
 
 
 def default_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
 
 
+def help_of_default_uri() -> str:
+    """For argparse, to which `%` means something."""
+    return f"default: {mask(default_uri())}".replace("%", "%%")
+
+
 def check_reachable(uri: str) -> None:
     """Raise BadInput within 10 seconds if nothing can be tracked at `uri`; writes nothing."""
     if uri.startswith(("http://", "https://")):
         try:
-            with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=8):  # noqa: S310
+            health = f"{without_credentials(uri).rstrip('/')}/health"
+            with urllib.request.urlopen(health, timeout=_ANSWER_SECONDS):  # noqa: S310
                 return
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise BadInput(f"--tracking-uri {uri}: no MLflow server answers ({error})") from error
+            raise BadInput(
+                f"--tracking-uri {mask(uri)}: no MLflow server answers ({error})"
+            ) from error
     if (path := sqlite_path(uri)) is not None:
         _check_sqlite(path)
-    elif not uri.startswith(("postgresql", "mysql")):
+    elif uri.startswith(("postgresql", "mysql")):
+        check_database("--tracking-uri", uri)
+    else:
         raise BadInput(
-            f"--tracking-uri {uri}: should be sqlite:///FILE, postgresql://…, mysql://… or the "
-            f"http(s) address of an MLflow server"
+            f"--tracking-uri {mask(uri)}: should be sqlite:///FILE, postgresql://…, mysql://… or "
+            f"the http(s) address of an MLflow server"
         )
+
+
+def check_storage(uri: str) -> None:
+    """Raise BadInput within 10 seconds if Optuna cannot keep a study on the server at `uri`."""
+    if not uri.startswith("sqlite:"):
+        check_database("--optuna-storage", uri)
+
+
+def check_database(option: str, uri: str) -> None:
+    """Raise BadInput within 10 seconds if no database server answers; writes nothing.
+
+    Args:
+        option: that gave the address
+    """
+    import sqlalchemy  # takes its time to import
+
+    try:
+        # NullPool: the connection is closed, not kept.
+        engine = sqlalchemy.create_engine(
+            uri,
+            connect_args={"connect_timeout": _ANSWER_SECONDS},
+            poolclass=sqlalchemy.pool.NullPool,
+        )
+        engine.connect().close()
+    except ModuleNotFoundError as error:
+        raise BadInput(
+            f"{option} {mask(uri)}: needs the package {error.name}, or an address that names "
+            f"another driver, such as postgresql+psycopg2://… (pip install psycopg2-binary)"
+        ) from error
+    except (sqlalchemy.exc.SQLAlchemyError, UnicodeError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise BadInput(f"{option} {mask(uri)}: no database answers ({mask(reason)})") from error
 
 
 def sqlite_path(uri: str) -> Path | None:

@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 import requests
 import tenacity
 
+from experiments.masking import mask
 from experiments.tracking import TrackingLost, TrackingRefused
 from experiments.tracking.addresses import sqlite_path
 
@@ -19,6 +20,8 @@ from experiments.tracking.addresses import sqlite_path
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# Two lines on stdout for every run that ends; and an address may carry a password.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -80,16 +83,20 @@ def patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         TrackingLost: when it stays away, or says that it cannot go on.
         TrackingRefused: when it answers that it will not do this.
     """
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_is_transient),
+    try:
+        return retrying(_is_transient)(call, *args, **kwargs)
+    except (MlflowException, OSError) as error:
+        lost = _is_transient(error) or any(words in str(error) for words in _PERMANENT)
+        if lost or getattr(error, "errno", None) in NO_ROOM:
+            raise TrackingLost(mask(str(error).splitlines()[0])) from error
+        raise TrackingRefused(mask(str(error).splitlines()[0])) from error
+
+
+def retrying(is_transient: Callable[[BaseException], bool]) -> tenacity.Retrying:
+    """Calls again what raises a transient error, for up to `patience_seconds`."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_transient),
         wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
         stop=tenacity.stop_after_delay(patience_seconds),
         reraise=True,
     )
-    try:
-        return retrying(call, *args, **kwargs)
-    except (MlflowException, OSError) as error:
-        lost = _is_transient(error) or any(words in str(error) for words in _PERMANENT)
-        if lost or getattr(error, "errno", None) in NO_ROOM:
-            raise TrackingLost(str(error).splitlines()[0]) from error
-        raise TrackingRefused(str(error).splitlines()[0]) from error

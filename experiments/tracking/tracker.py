@@ -16,6 +16,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, ViewType
 
+from experiments.masking import without_credentials
 from experiments.provenance import Provenance
 from experiments.tracking import TrackingRefused, archives
 from experiments.tracking.addresses import safe_name, sqlite_path, use_write_ahead_log
@@ -303,10 +304,20 @@ class Tracker:
     def link(self, run_id: str) -> str:
         """Where a run can be looked at: on the tracking server, or in the UI of `make ui`."""
         server = self.uri if self.uri.startswith("http") else "http://127.0.0.1:5000"
-        return f"{server.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        server = without_credentials(server).rstrip("/")
+        return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
 
     def delete(self, run_id: str) -> None:
         patiently(self._mlflow.delete_run, run_id)
+
+
+def artifact_location(uri: str, name: str) -> str:
+    """Where a server keeps the artifacts of the experiment called `name`, or would keep them."""
+    client = connect(uri)
+    experiment = patiently(client.get_experiment_by_name, name)
+    if experiment is None:
+        experiment = patiently(client.get_experiment, "0")  # made with the server's defaults
+    return str(experiment.artifact_location)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
+from experiments.masking import mask
 from experiments.tracking.archives import delete_weights, write_archive
 from experiments.tracking.client import connect, patiently
 from experiments.tracking.pictures import picture_id
@@ -80,6 +81,6 @@ class TrialLog:
         """The reason, then FAILED; weights that came before the failure are not kept."""
         delete_weights(self._mlflow, self.run_id)
         if details:
-            patiently(self._mlflow.log_text, self.run_id, details, "error.txt")
-        patiently(self._mlflow.log_batch, self.run_id, tags=[RunTag("error", reason[:1000])])
+            patiently(self._mlflow.log_text, self.run_id, mask(details), "error.txt")
+        patiently(self._mlflow.log_batch, self.run_id, tags=[RunTag("error", mask(reason)[:1000])])
         patiently(self._mlflow.set_terminated, self.run_id, "FAILED")

@@ -1,0 +1,47 @@
+"""A database server, an MLflow server on it, and the settings of a Ray that stays on loopback."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.postgres import Postgres, binaries
+from tests.servers import MlflowServer
+
+# Read by Ray when it is imported, and by the sweeps that the tests start.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_AUTH_MODE"] = "token"
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = [p for p in ("ray", "psycopg2") if importlib.util.find_spec(p) is None]
+    if binaries() is None:
+        missing.append("PostgreSQL (Debian: postgresql)")
+    for item in items:
+        if "cluster" in item.keywords and missing:
+            item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(missing)}"))
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="module")
+def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    server = MlflowServer(tmp_path_factory.mktemp("server"), postgres.create("mlflow"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
