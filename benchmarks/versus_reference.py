@@ -1,8 +1,8 @@
 """Row `versus_reference`: a sweep against the reference's way of doing the same.
 
 Twelve trials (two encoders, two losses, three transforms), once through `sweep.py` with one worker
-per core, once as a process per training, one after the other. Both are timed from outside: start-up,
-evaluation and tracking are part of it.
+per core, once as a process per training, one after the other. Both are timed from outside,
+start-up, evaluation and tracking included.
 """
 
 from __future__ import annotations
