@@ -39,8 +39,7 @@ _ONE: dict[str, Any] = {
 def start(folder: Path) -> None:
     """Run a sweep of one trial, tracked in `folder / "mlflow.db"`."""
     (folder / "one.yaml").write_text(yaml.safe_dump(_ONE))
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    commands.sweep(folder, "one.yaml", "--engine", "serial", "--tracking-uri", uri)
+    commands.sweep(folder, "one.yaml", "--engine", "serial")
 
 
 def question(n_trials: int) -> str:
