@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import traceback
 from collections.abc import Callable
 
@@ -22,6 +24,9 @@ from vae.model import VAE
 from vae.splits import Splits, load_splits
 from vae.training import EpochMetrics, Training, fit
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""As malloc.h names and numbers them."""
+
 
 def prepare_process() -> None:
     """What every engine computes with, so that it adds up the same sums.
@@ -32,6 +37,18 @@ def prepare_process() -> None:
     """
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc reuse what a step frees: given back to the kernel, it comes page by page.
+
+    A convolutional training spends an eighth of its time on that. Source: mallopt(3).
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(_M_TRIM_THRESHOLD, 256 << 20)
 
 
 def advance(work: Work, report: Callable[[Event], None]) -> TrialResult:

@@ -10,7 +10,7 @@ import torch
 from vae.configuration import NUMBERS_VERSION
 from vae.training import Training
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class UnusableCheckpoint(Exception):

@@ -16,6 +16,7 @@ from vae.errors import Diverged
 from vae.evaluation import Terms, Totals, evaluate
 from vae.layers import Shape
 from vae.model import VAE, fresh_model
+from vae.optimizer import AdamW
 from vae.randomness import derived_seed, generator
 from vae.splits import Splits
 
@@ -48,11 +49,8 @@ class Training:
         self.device = torch.device(device)
         seed = derived_seed(trial.seed, "initialisation")
         self.model = fresh_model(trial.configuration, shape, seed).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=trial.configuration.lr,
-            weight_decay=trial.configuration.weight_decay,
-            fused=True,
+        self.optimizer = AdamW(
+            self.model.parameters(), trial.configuration.lr, trial.configuration.weight_decay
         )
         self.epoch = 0
         self.best_epoch = 0

@@ -59,7 +59,8 @@ class GrayValues:
         return channels, height, width
 
     def batch(self, indices: Tensor) -> Tensor:
-        return self.images[indices].float() / 255
+        # Copies whole images, where `images[indices]` would look up byte by byte.
+        return self.images.index_select(0, indices).float().div_(255)
 
     def training_batch(self, indices: Tensor, generator: Generator) -> Tensor:
         return self.batch(indices)
@@ -110,7 +111,8 @@ class Bits:
         return len(self.packed)
 
     def batch(self, indices: Tensor) -> Tensor:
-        bits = F.embedding(self.packed[indices].int(), self._bits_of_byte).flatten(1)
+        packed = self.packed.index_select(0, indices)
+        bits = F.embedding(packed.int(), self._bits_of_byte).flatten(1)
         return bits[:, : math.prod(self.shape)].view(-1, *self.shape)
 
     def training_batch(self, indices: Tensor, generator: Generator) -> Tensor:

@@ -1,0 +1,43 @@
+"""Commands run and timed as a person runs and times them: a process, from start to end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def seconds(cwd: Path, *arguments: str) -> float:
+    """How long `python ARGUMENTS` takes in folder `cwd`.
+
+    Raises:
+        RuntimeError: with the end of what it said, if it fails.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    started = time.perf_counter()
+    done = subprocess.run(  # noqa: S603 - no shell, and nothing a user gave
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    taken = time.perf_counter() - started
+    if done.returncode:
+        raise RuntimeError(f"python {' '.join(arguments)} failed:\n{done.stdout[-3000:]}")
+    return taken
+
+
+def sweep(cwd: Path, *arguments: str) -> float:
+    return seconds(cwd, str(REPOSITORY / "sweep.py"), *arguments)
+
+
+def analyze(cwd: Path, *arguments: str) -> float:
+    return seconds(cwd, str(REPOSITORY / "analyze.py"), *arguments)

@@ -1,0 +1,104 @@
+"""Whether a change to the code altered a number: digests of trials before and after it.
+
+    python -m benchmarks.same_bits before.json    # at the old commit: writes the file
+    python -m benchmarks.same_bits before.json    # at the new one: compares with it
+
+Every encoder × loss × transform trains two epochs in two processes at once, which go through the
+trials in opposite orders: the two must agree as well, whatever else the process and the machine do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import multiprocessing
+import sys
+from dataclasses import astuple
+from pathlib import Path
+
+from vae.configuration import Configuration, Trial
+from vae.errors import BadInput
+from vae.registry import ENCODERS, LOSSES, TRANSFORMS, check_loss_fits
+
+_SMALL = {"dataset": "mnist5k", "val_size": 2900, "epochs": 2, "nll_images": 50, "nll_samples": 20}
+_SIZES = (
+    {"batch_size": 100, "hidden_dim": 400, "latent_dim": 20},
+    {"batch_size": 96, "hidden_dim": 50, "latent_dim": 3},  # of which nothing fills a vector
+)
+
+
+def trials() -> list[Trial]:
+    """One of every encoder, loss and transform that go together, in two sizes."""
+    found = []
+    for encoder, loss, transform in itertools.product(ENCODERS, LOSSES, TRANSFORMS):
+        try:
+            check_loss_fits(loss, transform)
+        except BadInput:
+            continue
+        names = {"encoder": encoder, "decoder": encoder, "loss": loss, "transform": transform}
+        for sizes in _SIZES:
+            configuration = Configuration(**_SMALL, **names, **sizes)
+            found.append(Trial(configuration=configuration, seed=3))
+    return found
+
+
+def digests(backwards: bool) -> dict[str, str]:
+    """Of every metric and weight of each trial, by its trial_id."""
+    from experiments.worker import prepare_process
+
+    prepare_process()
+    ordered = trials()[::-1] if backwards else trials()
+    return {trial.id: _digest(trial) for trial in ordered}
+
+
+def _digest(trial: Trial) -> str:
+    from vae.evaluation import evaluate, nll
+    from vae.splits import load_splits
+    from vae.training import Training, fit
+
+    configuration = trial.configuration
+    splits = load_splits(configuration, data_dir="")
+    training = Training(trial, splits.train.shape)
+    history = list(fit(training, splits, configuration.epochs))
+    model = training.kept_model()
+    bits = splits.test_bits.part(0, configuration.nll_images)
+    numbers = [
+        *[astuple(terms) for epoch in history for terms in (epoch.train, epoch.val)],
+        astuple(evaluate(model, splits.test, trial.seed)),
+        nll(model, splits.test, bits, configuration.nll_samples, trial.seed),
+    ]
+    digest = hashlib.sha256(repr(numbers).encode())
+    for weights in model.state_dict().values():
+        digest.update(weights.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def differences(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    """What to call the trials that the two do not agree on."""
+    return [
+        " ".join(f"{value}" for value in trial.configuration.model_dump().values())
+        for trial in trials()
+        if one.get(trial.id) != other.get(trial.id)
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.same_bits", description=__doc__)
+    parser.add_argument("file", type=Path, help="written if it does not exist, else compared with")
+    path = parser.parse_args().file
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        forwards, backwards = pool.map(digests, [False, True], chunksize=1)
+    wrong = differences(forwards, backwards)
+    if not path.exists():
+        path.write_text(json.dumps(forwards, indent=1))
+    wrong += differences(forwards, json.loads(path.read_text()))
+    for name in wrong:
+        print(f"other bits: {name}", file=sys.stderr)
+    print(f"{len(forwards) - len(set(wrong))} of {len(forwards)} trials have the same bits")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
