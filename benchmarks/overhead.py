@@ -97,6 +97,10 @@ def _times(
         retry_failed=False,
         shard=Shard(1, 1),
         optuna_storage=None,
+        archive=None,
+        ray_address="local",
+        cpus_per_trial=1,
+        gpus_per_trial=0,
     )
     with mock.patch.object(execution, "_advance_in_worker", advance):
         outcome = run_sweep(experiment, sweep)

@@ -45,8 +45,10 @@ class Notes:
         trial = planned.trial
         at = f"{trial.configuration.id} {trial.seed}"
         return Work(
-            trial, at, at, cast(int, until), self.metric, False, "", "", "cpu", Path("nowhere")
-        )
+            trial=trial, label=at, run_id=at, until=cast(int, until), metric=self.metric,
+            fresh=False, archive=False, tracking_uri="", data_dir="", device="cpu",
+            checkpoint=Path("nowhere"),
+        )  # fmt: skip
 
     def close(self, result: TrialResult) -> TrialResult:
         trial = result.work.trial

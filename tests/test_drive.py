@@ -21,7 +21,10 @@ TRIAL = Trial(configuration=Configuration(dataset="mnist5k"), seed=0)
 
 
 def work(number: int) -> Work:
-    return Work(TRIAL, str(number), str(number), 1, "return", True, "", "", "cpu", Path())
+    return Work(
+        trial=TRIAL, label=str(number), run_id=str(number), until=1, metric="return", fresh=True,
+        archive=False, tracking_uri="", data_dir="", device="cpu", checkpoint=Path(),
+    )  # fmt: skip
 
 
 class Crowd:
