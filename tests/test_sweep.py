@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -255,6 +256,33 @@ def test_only_what_is_missing_runs(finished: tuple[Workspace, str], workspace: W
     assert seeds == {
         "mlp1 sse none": [0, 1, 2], "mlp3 sse none": [0, 1, 2], "mlp1 bce none": [0, 2],
     }  # fmt: skip
+
+
+def test_what_was_tracked_before_a_field_was_added_still_counts(workspace: Workspace) -> None:
+    """A store as older code left it: nothing runs again, and reports have the field."""
+    one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=bce", "--seeds", "0"]
+    assert workspace.run("sweep.py", "tiny.yaml", *one).returncode == 0
+    with sqlite3.connect(database(workspace)) as db:
+        for key in ("trial", "configuration"):
+            for run_id, text in db.execute(
+                "SELECT run_uuid, value FROM tags WHERE key = ?", (key,)
+            ).fetchall():
+                assert '"iwae_samples"' in text
+                older = re.sub(r', ?"iwae_samples": ?5', "", text)
+                db.execute(
+                    "UPDATE tags SET value = ? WHERE run_uuid = ? AND key = ?", (older, run_id, key)
+                )
+        db.execute("DELETE FROM params WHERE key = 'iwae_samples'")
+    again = workspace.run("sweep.py", "tiny.yaml", *one[:-1], "0-1")
+    assert "1 trials finished, 1 had been before" in again.stderr
+    new = workspace.run(
+        "sweep.py", "tiny.yaml", *one, "--set", "loss=iwae", "--set", "iwae_samples=3,5"
+    )
+    assert "2 trials finished" in new.stderr
+    trials = load_trials("tiny", workspace.tracking_uri)
+    assert trials["iwae_samples"].tolist() == [5, 5, 3, 5]
+    assert workspace.run("analyze.py", "tiny").returncode == 0
+    assert workspace.run("evaluate.py", trials["run_id"][0]).returncode == 0
 
 
 def test_a_diverging_trial_fails_alone_and_in_sight(workspace: Workspace) -> None:

@@ -80,6 +80,27 @@ def check_pictures(artifacts: Path, database: Path) -> None:
         assert pictures == [f"{k}+step+{e}" for k in ("reconstructions", "samples") for e in (2, 4)]
 
 
+def check_archives(folder: Path, undisturbed: Path) -> None:
+    """Every trial's model, whole, and to the last byte the undisturbed one."""
+    contents = [archives(root) for root in (folder, undisturbed)]
+    assert contents[0].keys() == numbers(undisturbed / "mlflow.db").keys()
+    assert contents[0] == contents[1]
+
+
+def archives(root: Path) -> dict[str, dict[str, bytes]]:
+    """By trial_id, the content of the archive's files."""
+    return {
+        run.tags["trial_id"]: {
+            path.name: path.read_bytes()
+            for path in (
+                root / "mlartifacts" / "chaos" / run.run_id / "artifacts" / "checkpoint"
+            ).iterdir()
+        }
+        for run in runs(root / "mlflow.db", "trial")
+        if run.status == "FINISHED"
+    }
+
+
 @pytest.mark.parametrize(
     "n_kills",
     [pytest.param(20, id="20-kills"), pytest.param(200, id="200-kills", marks=pytest.mark.slow)],
@@ -94,6 +115,7 @@ def test_a_sweep_under_sigkill(
     check_against_undisturbed(workspace, undisturbed, workspace.folder / "mlflow.db")
     check_nothing_left(workspace.folder / "checkpoints" / "chaos")
     check_pictures(workspace.folder / "mlartifacts" / "chaos", workspace.folder / "mlflow.db")
+    check_archives(workspace.folder, undisturbed)
 
 
 def test_a_tracking_server_that_dies_and_comes_back(
