@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -53,3 +55,18 @@ def test_optuna_s_storage_is_named_by_its_option() -> None:
     check_storage("sqlite:///anything.db")
     with pytest.raises(BadInput, match="--optuna-storage mysql"):
         check_storage("mysql+nosuchdriver://me:geheim@127.0.0.1/db")
+
+
+def test_a_server_that_refuses_the_name_it_is_called_by() -> None:
+    """MLflow's server does, unless it is told its names; its health it tells everybody."""
+
+    class Forbidding(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/health" else 403)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Forbidding) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"127.0.0.1:{server.server_port}"
+        assert f"--allowed-hosts {place}" in complaint(f"http://me:geheim@{place}")
+        server.shutdown()

@@ -62,6 +62,22 @@ def test_work_can_be_had_epoch_by_epoch(workspace: Workspace) -> None:
         assert first.metrics[key] == second.metrics[key], key
 
 
+def test_a_trial_that_lost_its_checkpoint_starts_over_in_its_own_run(workspace: Workspace) -> None:
+    """As on another node, whose disk has none: the same numbers, and no step twice."""
+    at_once, torn = some_work(workspace), some_work(workspace)
+    assert worker.advance(at_once, print).state == "finished"
+    assert worker.advance(replace(torn, until=2), print).state == "advanced"
+    torn.checkpoint.unlink()
+    events: list[Event] = []
+    assert worker.advance(replace(torn, fresh=False), events.append).state == "finished"
+    assert [e.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
+    by_id = {run.run_id: run for run in runs(workspace.folder / "mlflow.db", "trial")}
+    first, second = by_id[at_once.run_id], by_id[torn.run_id]
+    assert [step for step, _ in second.metrics["val/return"]] == [1, 2, 3, 4]
+    for key in set(first.metrics) - CLOCK:
+        assert first.metrics[key] == second.metrics[key], key
+
+
 def test_uncommitted_code_goes_into_the_run(workspace: Workspace) -> None:
     tracker = Tracker.create(workspace.tracking_uri, "tiny")
     trial = Trial(configuration=SMALL, seed=0)

@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import sqlite3
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from vae.errors import BadInput
 DEFAULT_URI = "sqlite:///mlflow.db"
 
 _SQLITE = "sqlite:///"
-_ANSWER_SECONDS = 8
+_ANSWER_SECONDS = 7
 
 
 def default_uri() -> str:
@@ -31,9 +32,8 @@ def check_reachable(uri: str) -> None:
     """Raise BadInput within 10 seconds if nothing can be tracked at `uri`; writes nothing."""
     if uri.startswith(("http://", "https://")):
         try:
-            health = f"{without_credentials(uri).rstrip('/')}/health"
-            with urllib.request.urlopen(health, timeout=_ANSWER_SECONDS):  # noqa: S310
-                return
+            _check_server(without_credentials(uri).rstrip("/"))
+            return
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise BadInput(
                 f"--tracking-uri {mask(uri)}: no MLflow server answers ({error})"
@@ -79,6 +79,24 @@ def check_database(option: str, uri: str) -> None:
     except (sqlalchemy.exc.SQLAlchemyError, UnicodeError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise BadInput(f"{option} {mask(uri)}: no database answers ({mask(reason)})") from error
+
+
+def _check_server(address: str) -> None:
+    with urllib.request.urlopen(f"{address}/health", timeout=_ANSWER_SECONDS):  # noqa: S310
+        pass
+    try:  # anyone may ask for its health, and only some for more
+        any_call = f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0"
+        with urllib.request.urlopen(any_call, timeout=_ANSWER_SECONDS / 4):  # noqa: S310
+            pass
+    except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.FORBIDDEN:
+            place = address.partition("://")[2]
+            raise BadInput(
+                f"--tracking-uri {address}: the MLflow server takes no calls under this name; "
+                f"start it with --allowed-hosts {place}"
+            ) from error
+    except TimeoutError:  # it is slow; its clients have more patience
+        return
 
 
 def sqlite_path(uri: str) -> Path | None:

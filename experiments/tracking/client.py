@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -47,6 +48,7 @@ def connect(uri: str) -> MlflowClient:
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _PERMANENT = ("No space left", "disk is full", "disk quota", "readonly database", "no such table")
+_FORBIDDEN = re.compile(r"failed with error code 40[0-7]\b")
 _TRANSIENT_CODES = {"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
 
@@ -54,7 +56,7 @@ def _is_transient(error: BaseException) -> bool:
     if isinstance(error, MlflowException):
         text = str(error)
         # How MLflow says that its server did not answer; its other internal errors are bugs.
-        unanswered = text.startswith("API request to ")
+        unanswered = text.startswith("API request to ") and not _FORBIDDEN.search(text)
         transient = unanswered or error.error_code in _TRANSIENT_CODES
         return transient and not any(p in text for p in _PERMANENT)
     if isinstance(error, requests.RequestException):  # of an artifact on its way

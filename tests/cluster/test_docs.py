@@ -70,7 +70,7 @@ class Shell:
         done = subprocess.run(
             [*prefix, "bash", "-ec", BLOCKS[block]],
             cwd=self._folder, env=self.environment | variables, capture_output=True, text=True,
-            timeout=300, input=f"{PASSWORD}\n{PASSWORD}\n",
+            timeout=120, input=f"{PASSWORD}\n{PASSWORD}\n",
             start_new_session=True,  # without a terminal, on which initdb would ask
         )  # fmt: skip
         print(done.stderr)
@@ -101,6 +101,8 @@ class Shell:
                 os.killpg(process.pid, signal.SIGTERM)
         for process in self._left:
             process.wait(timeout=60)
+        for log in self._folder.glob("*.log"):
+            print(f"--- {log.name}\n{log.read_text()[-2000:]}")
 
 
 @pytest.fixture

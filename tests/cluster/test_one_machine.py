@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from tests.chaos.test_chaos import wait_until
 from tests.cluster.postgres import PASSWORD, Postgres
-from tests.cluster.test_cluster import STUDY, as_sqlite, of_experiment
+from tests.cluster.test_cluster import (
+    GRID,
+    N_EPOCHS,
+    STUDY,
+    as_sqlite,
+    n_finished,
+    of_experiment,
+    on_one_machine,
+    sweeping,
+)
 from tests.conftest import TINY, Workspace
 from tests.tracked import numbers, runs
 
@@ -30,6 +40,24 @@ def test_ray_of_this_machine_computes_the_same_bits(
     assert other.run("sweep.py", "tiny.yaml", "--workers", "2").returncode == 0
     assert numbers(workspace.folder / "mlflow.db") == numbers(other.folder / "mlflow.db")
     assert not list((workspace.folder / "checkpoints" / "tiny").iterdir())
+
+
+def test_the_same_command_goes_on_after_its_process_was_killed(
+    workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    workspace.write(GRID, "x.yaml")
+    with sweeping(workspace, "--engine", "ray") as (sweep, log):
+        wait_until(lambda: n_finished(log) >= 3, sweep)
+        sweep.kill()
+    again = workspace.run("sweep.py", "x.yaml", "--engine", "ray")
+    assert again.returncode == 0
+    assert "had been before" in again.stderr.splitlines()[-1]
+    expected = on_one_machine(tmp_path_factory.mktemp("one"), GRID)
+    database = workspace.folder / "mlflow.db"
+    assert numbers(database) == numbers(expected)
+    assert len(runs(database, "trial")) == 16
+    for run in runs(database, "trial"):
+        assert [step for step, _ in run.metrics["epoch_seconds"]] == list(range(1, N_EPOCHS + 1))
 
 
 def test_a_time_limit_ends_the_trial_and_not_the_next_one(workspace: Workspace) -> None:
