@@ -56,7 +56,8 @@ def _client(tracking_uri: str) -> tuple[Any, str]:
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri)
-    return client, client.get_experiment_by_name("peer").experiment_id
+    (experiment,) = client.search_experiments(filter_string="name = 'peer'")
+    return client, experiment.experiment_id
 
 
 def create_experiment(tracking_uri: str) -> None:
