@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: demo test check chaos ui clean
+DATA ?= data
+
+.PHONY: demo test check chaos cluster bench ui clean
 
 .venv/.installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -15,10 +17,18 @@ demo: .venv/.installed  ## the quickstart sweep and its report
 	$(BIN)/python analyze.py quickstart
 
 test: check  ## lint, format, types, tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not cluster'
 
 chaos: .venv/.installed  ## 200 kills, and whatever they broke; CHAOS_SEED=N for other moments
 	$(BIN)/python -m pytest -s tests/chaos -m slow
+
+cluster: .venv/.installed  ## two Ray nodes, PostgreSQL and an MLflow server, on loopback
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,ray]'
+	$(BIN)/python -m pytest -m cluster tests/cluster
+
+bench: .venv/.installed  ## speed as ratios measured side by side; DATA=DIR holds MNIST; idle machine
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	$(BIN)/python -m benchmarks --data-dir "$(DATA)" --out benchmarks.json
 
 check: .venv/.installed
 	$(BIN)/ruff check .

@@ -12,7 +12,8 @@ from benchmarks import peer_trial
 
 def main(epochs: int, tracking_uri: str, folder: str) -> None:
     peer_trial.create_experiment(tracking_uri)
-    ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+    # A cluster of its own: without an address, ray.init joins whatever cluster is running here.
+    ray.init(address="local", include_dashboard=False, log_to_driver=False, configure_logging=False)
 
     def trainable(fields: dict[str, str]) -> dict[str, float]:
         return {"return": peer_trial.run(fields, epochs, tracking_uri)}

@@ -43,7 +43,7 @@ def prepare_process() -> None:
 def _keep_freed_memory() -> None:
     """Have glibc reuse what a step frees: given back to the kernel, it comes page by page.
 
-    A convolutional training spends an eighth of its time on that. Source: mallopt(3).
+    A convolutional training spends a tenth of its time on that. Source: mallopt(3).
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

@@ -21,12 +21,6 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "cluster: needs ray and PostgreSQL (Debian: postgresql); skipped without them"
-    )
-
-
 REPOSITORY = Path(__file__).parent.parent
 
 

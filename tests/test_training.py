@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from vae import checkpoints, registry
 from vae.configuration import Configuration, Trial
@@ -14,7 +17,7 @@ from vae.errors import Diverged
 from vae.evaluation import Terms
 from vae.splits import Splits
 from vae.training import EpochMetrics, Training, fit
-from vae.transforms import dynamic_binarize, grayscale, identity
+from vae.transforms import binarize, dynamic_binarize, grayscale, identity
 
 SMALL = Configuration(
     dataset="mnist5k", encoder="mlp1", hidden_dim=16, latent_dim=2, batch_size=7, epochs=4
@@ -183,3 +186,48 @@ def test_the_numbers_of_this_version_are_what_they_were(network: str, loss: str)
     last = list(fit(start(configuration), splits(), 4))[-1]
     found = (last.train.reconstruction, last.train.kl, last.val.reconstruction, last.val.kl)
     assert found == pytest.approx(GOLDEN_NUMBERS[network, loss], rel=1e-4)
+
+
+class Calls(TorchDispatchMode):
+    """Counts what torch is asked to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.counts[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
+WAITS = ("_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "_to_copy")
+"""What makes the host wait for a device, or copies from one to the other."""
+
+
+@pytest.mark.parametrize("transform", [identity, binarize, dynamic_binarize])
+@pytest.mark.parametrize("loss", ["sse", "bce"])
+def test_no_step_waits_for_a_device(transform: object, loss: str) -> None:
+    """Shorter batches make more steps, and none of them asks for a number on the host."""
+    calls = {}
+    for batch_size in (40, 5):
+        data = splits(transform)
+        training = start(SMALL.model_copy(update={"batch_size": batch_size, "loss": loss}))
+        with Calls() as seen:
+            list(fit(training, data, 1))
+        calls[batch_size] = seen.counts
+    assert calls[5]["_fused_adamw_"] == 8 * calls[40]["_fused_adamw_"]
+    conversions = calls[5]["_to_copy"] - calls[40]["_to_copy"]
+    assert conversions <= 7  # of a batch's bytes to floats, on the device that they are on
+    assert all(calls[5][name] == calls[40][name] for name in WAITS if name != "_to_copy")
+
+
+@pytest.mark.parametrize("name", ["mlp1", "mlp3", "conv"])
+def test_networks_compute_on_whatever_device_they_are(name: str) -> None:
+    """On `meta`, mixing in a tensor of the CPU raises."""
+    configuration = SMALL.model_copy(update={"encoder": name, "decoder": name})
+    model = start(configuration).model.to("meta")
+    x, noise = torch.empty(3, 1, 8, 8, device="meta"), torch.empty(3, 2, device="meta")
+    reconstruction, kl = model.elbo_terms(x, noise)
+    (reconstruction + kl).mean().backward()
+    assert reconstruction.device.type == kl.device.type == "meta"
+    assert all(p.grad is not None and p.grad.device.type == "meta" for p in model.parameters())

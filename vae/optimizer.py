@@ -14,8 +14,8 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 class AdamW:
     """The numbers of `torch.optim.AdamW(fused=True)`, to the last bit, in less time.
 
-    Hooks, profiling marks, and grouping parameters anew take torch's class as long in every
-    step as a matrix product of these networks does, and its first step imports a compiler.
+    Hooks, profiling marks, and grouping parameters anew take torch's class nearly as long in every
+    step as a matrix product of these networks do, and making one imports a compiler.
 
     Source: Loshchilov & Hutter, Decoupled weight decay regularization, ICLR 2019, algorithm 2.
     """
