@@ -17,13 +17,16 @@ from experiments.statistics import (
 )
 from vae.configuration import MEASURED_BY, YARDSTICK
 
+_MOST_VALUES = 10
+
 
 def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
     """What changing one axis does, all else equal: a mean paired difference for every two values.
 
     Differences are taken between trials that differ in this axis alone, averaged within each
     seed over all other axes, and the seeds are the replicates of the interval. For a return,
-    the axes that change what it measures are left out.
+    the axes that change what it measures are left out; so are axes of more than ten values, which
+    are continua rather than alternatives, and of which one would look at every pair.
 
     Returns:
         One row per axis and pair of its values. Columns: `axis`, `better`, `worse` (by the sign
@@ -36,7 +39,9 @@ def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
     rows = [
         row
         for axis in axes
-        if axis not in ("dataset", *YARDSTICK) and (is_yardstick(metric) or axis not in MEASURED_BY)
+        if axis not in ("dataset", *YARDSTICK)
+        and (is_yardstick(metric) or axis not in MEASURED_BY)
+        and finished[axis].nunique() <= _MOST_VALUES
         for row in _effects_of(axis, [a for a in axes if a != axis], finished, metric)
     ]
     frame = pd.DataFrame(rows, columns=[*_EFFECT[:-1]])

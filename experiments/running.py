@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
@@ -128,6 +129,8 @@ class _Sweep:
         )
         self._estimate = Estimate(experiment.configurations)
         self._estimate.learn_from(self._stock.trials.values())
+        self._last_estimate: float | None = None
+        self._estimate_anew_at = 0.0
         self._study = study
         self.plan = self._plan(experiment.trials())
         self._n_workers = options.workers or 1
@@ -217,9 +220,15 @@ class _Sweep:
         """Pass on what became of it, and show it."""
         result = self.proposer.tell(result)
         if result.state != "advanced":
-            left = self.proposer.left
-            seconds = self._estimate.seconds(left, self._n_workers)
-            self._shown.on_result(result, left.total(), seconds)
+            self._shown.on_result(result, self.proposer.left.total(), self._seconds_left())
+
+    def _seconds_left(self) -> float | None:
+        """Estimated once a second: it takes the longer the more configurations there are."""
+        now = time.monotonic()
+        if now >= self._estimate_anew_at:
+            self._last_estimate = self._estimate.seconds(self.proposer.left, self._n_workers)
+            self._estimate_anew_at = now + 1
+        return self._last_estimate
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, EpochDone):

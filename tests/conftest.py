@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, STDOUT, CompletedProcess, Popen
@@ -81,9 +82,16 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread(request: pytest.FixtureRequest) -> None:
-    """As in a worker; and tests that run side by side do not slow each other down."""
+def _as_torch_comes() -> Iterator[None]:
+    """With one thread, so that tests side by side do not slow each other down; and with denormal
+    numbers after a test that worked as a worker does: Hypothesis draws them.
+    """
     if "torch" in sys.modules:
         import torch
 
         torch.set_num_threads(1)
+    yield
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_flush_denormal(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import getpass
+import itertools
 import json
 import tempfile
 import time
@@ -217,8 +218,25 @@ class Tracker:
             "mlflow.user": getpass.getuser(),
             **tags,
         }
-        run = patiently(self._mlflow.create_run, self.experiment_id, tags=tags, run_name=name)
-        return str(run.info.run_id)
+        start_time = time.time_ns() // 1_000_000
+        tries = itertools.count()
+
+        def create() -> str:
+            # The store may have made it, and gone away before it said so.
+            made = self._run_of(tags, start_time) if next(tries) else None
+            if made is not None:
+                return made
+            run = self._mlflow.create_run(self.experiment_id, start_time, tags, run_name=name)
+            return str(run.info.run_id)
+
+        return patiently(create)
+
+    def _run_of(self, tags: Mapping[str, str], start_time: int) -> str | None:
+        ids = {k: tags[k] for k in ("kind", "configuration_id", "trial_id") if k in tags}
+        found = self._mlflow.search_runs(
+            [self.experiment_id], f"attributes.start_time = {start_time}"
+        )
+        return next((r.info.run_id for r in found if ids.items() <= r.data.tags.items()), None)
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         patiently(self._mlflow.set_tag, run_id, key, value)
