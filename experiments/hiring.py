@@ -50,7 +50,7 @@ def _check_shared(place: str, options: Options, experiment: Experiment) -> None:
             f"{place}: a study needs a storage that outlives this machine; start PostgreSQL and "
             f"give --optuna-storage postgresql://…"
         )
-    from experiments.tracking.tracker import artifact_location  # MLflow takes its time to import
+    from experiments.tracking.reader import artifact_location  # MLflow takes its time to import
 
     location = artifact_location(uri, experiment.name)
     if location.startswith(("/", "file:", ".")):

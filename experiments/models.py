@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from experiments.search_space import orientation
 from experiments.tracking.addresses import check_reachable, default_uri
+from experiments.tracking.reader import Reader
 from experiments.tracking.records import RunRecord
-from experiments.tracking.tracker import Tracker
 from vae.configuration import Trial
 from vae.errors import BadInput, at
 
@@ -28,7 +28,7 @@ class Chosen:
         why: how it was chosen; empty where it was named by its id
     """
 
-    tracker: Tracker
+    tracker: Reader
     run: RunRecord
     why: str = ""
 
@@ -77,7 +77,7 @@ def _check_same_trial(archived: Trial, run: RunRecord) -> None:
 def find_trial(run_id: str, tracking_uri: str | None = None) -> Chosen:
     """The trial run of that id; BadInput if there is none."""
     uri = _reachable(tracking_uri)
-    found = Tracker.of_run(uri, run_id)
+    found = Reader.of_run(uri, run_id)
     if found is None:
         raise BadInput(f"no run '{run_id}' is tracked at {uri}; give another --tracking-uri")
     chosen = Chosen(*found)
@@ -99,7 +99,7 @@ def choose(name: str, tracking_uri: str | None = None) -> Chosen:
         BadInput: when it stands for nothing, or no weights were kept of what it stands for.
     """
     uri = _reachable(tracking_uri)
-    found = Tracker.of_run(uri, name)
+    found = Reader.of_run(uri, name)
     if found is None:
         return best_of_experiment(name, uri)
     tracker, run = found
@@ -131,7 +131,7 @@ def best_of_experiment(name: str, uri: str) -> Chosen:
     Raises:
         BadInput: when nothing of it is finished, or nothing ranks, or no weights were kept.
     """
-    tracker = Tracker.find(uri, name)
+    tracker = Reader.find(uri, name)
     if tracker is None:
         raise BadInput(f"no run and no experiment '{name}' is tracked at {uri}")
     from experiments.comparison import compare
@@ -149,7 +149,7 @@ def best_of_experiment(name: str, uri: str) -> Chosen:
     return _best_seed(tracker, best, label, "test/nll")
 
 
-def _best_seed(tracker: Tracker, configuration_id: str, label: str, metric: str) -> Chosen:
+def _best_seed(tracker: Reader, configuration_id: str, label: str, metric: str) -> Chosen:
     """Of the seeds whose weights were kept."""
     finished = [
         run

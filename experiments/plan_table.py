@@ -52,9 +52,9 @@ def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], Standing | 
     database = sqlite_path(tracking_uri)
     if database is not None and not database.exists():
         return [], None
-    from experiments.tracking.tracker import Tracker  # MLflow takes its time to import
+    from experiments.tracking.reader import Reader  # MLflow takes its time to import
 
-    tracker = Tracker.find(tracking_uri, name)
+    tracker = Reader.find(tracking_uri, name)
     if tracker is None:
         return [], None
     return tracker.records("trial"), Standing.from_json(tracker.experiment_tag(TAG))

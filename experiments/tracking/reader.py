@@ -1,0 +1,159 @@
+"""One MLflow experiment, as whoever looks at it reads it."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from typing_extensions import Self
+
+from experiments.masking import without_credentials
+from experiments.tracking import TrackingRefused, archives
+from experiments.tracking.addresses import sqlite_path
+from experiments.tracking.client import connect, patiently
+from experiments.tracking.pictures import is_picture, step_of
+from experiments.tracking.records import RunRecord
+from vae.errors import BadInput
+
+
+@dataclass
+class Reader:
+    """One MLflow experiment; changes nothing."""
+
+    uri: str
+    experiment_id: str
+    _mlflow: MlflowClient = field(repr=False)
+
+    @classmethod
+    def find(cls, uri: str, name: str) -> Self | None:
+        """The experiment called `name`, or None if nothing of it has been tracked."""
+        if (path := sqlite_path(uri)) is not None and not path.exists():
+            return None  # connecting would make the file
+        client = connect(uri)
+        experiment = patiently(client.get_experiment_by_name, name)
+        if experiment is None:
+            return None
+        if experiment.lifecycle_stage != "active":
+            raise BadInput(
+                f"experiment '{name}' was deleted in MLflow; restore it there "
+                f"(`mlflow experiments restore -x {experiment.experiment_id}`) or choose "
+                f"another name"
+            )
+        return cls(uri, experiment.experiment_id, client)
+
+    @classmethod
+    def of_run(cls, uri: str, run_id: str) -> tuple[Self, RunRecord] | None:
+        """The experiment of a run, and the run; None if there is no run of that id."""
+        if (path := sqlite_path(uri)) is not None and not path.exists():
+            return None
+        client = connect(uri)
+        try:
+            run = patiently(client.get_run, run_id)
+        except TrackingRefused:
+            return None
+        return cls(uri, run.info.experiment_id, client), _record(run)
+
+    def records(self, kind: str, deleted: bool = False) -> list[RunRecord]:
+        """Every run of that kind, oldest first; or those that were deleted in MLflow."""
+        records: list[RunRecord] = []
+        token = None
+        with _garbage_collection_paused():
+            while True:
+                page = patiently(
+                    self._mlflow.search_runs,
+                    [self.experiment_id],
+                    f"tags.kind = '{kind}'",
+                    ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY,
+                    max_results=5000,
+                    order_by=["attributes.start_time ASC"],
+                    page_token=token,
+                )
+                records += [_record(run) for run in page]
+                token = page.token
+                if not token:
+                    return records
+
+    def any_trial_running(self) -> bool:
+        """Whether some trial run is RUNNING, be it alive or left by the dead."""
+        query = "tags.kind = 'trial' and attributes.status = 'RUNNING'"
+        ids = [self.experiment_id]
+        return bool(patiently(self._mlflow.search_runs, ids, query, max_results=1))
+
+    def experiment_tag(self, key: str) -> str | None:
+        """What was said of all runs together."""
+        tags = patiently(self._mlflow.get_experiment, self.experiment_id).tags
+        found: str | None = tags.get(key)
+        return found
+
+    def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
+        """(step, value) of every point of a metric, in order."""
+        history = patiently(self._mlflow.get_metric_history, run_id, key)
+        return sorted((metric.step, metric.value) for metric in history)
+
+    def last_picture(self, run_id: str, key: str) -> np.ndarray | None:
+        """The picture of the last step that was logged under `key`, or None."""
+        files = patiently(self._mlflow.list_artifacts, run_id, "images")
+        paths = {step_of(f.path): f.path for f in files if is_picture(f.path, key)}
+        if not paths:
+            return None
+        from PIL import Image
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = paths[max(paths)]
+            local = patiently(self._mlflow.download_artifacts, run_id, path, folder)
+            with Image.open(local) as picture:
+                return np.asarray(picture)
+
+    def has_weights(self, run_id: str) -> bool:
+        """Whether a trial run holds its model's weights."""
+        return archives.has_weights(self._mlflow, run_id)
+
+    def read_archive(self, run_id: str) -> dict[str, bytes]:
+        """The files of a trial run's model, by name; BadInput if there are none."""
+        return archives.read_archive(self._mlflow, run_id)
+
+    def link(self, run_id: str) -> str:
+        """Where a run can be looked at: on the tracking server, or in the UI of `make ui`."""
+        server = self.uri if self.uri.startswith("http") else "http://127.0.0.1:5000"
+        server = without_credentials(server).rstrip("/")
+        return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
+
+
+def artifact_location(uri: str, name: str) -> str:
+    """Where a server keeps the artifacts of the experiment called `name`, or would keep them."""
+    client = connect(uri)
+    experiment = patiently(client.get_experiment_by_name, name)
+    if experiment is None:
+        experiment = patiently(client.get_experiment, "0")  # made with the server's defaults
+    return str(experiment.artifact_location)
+
+
+@contextmanager
+def _garbage_collection_paused() -> Iterator[None]:
+    """Reading 10,000 runs makes half a million objects, none of them in a cycle: looking for
+    cycles among them takes longer than making them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _record(run: Run) -> RunRecord:
+    return RunRecord(
+        run_id=run.info.run_id,
+        status=run.info.status,
+        tags=run.data.tags,
+        metrics=run.data.metrics,
+        has_params=bool(run.data.params),
+        start_time=run.info.start_time or 0,
+    )
