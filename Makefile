@@ -17,7 +17,7 @@ demo: .venv/.installed  ## the quickstart sweep and its report
 	$(BIN)/python analyze.py quickstart
 
 test: check  ## lint, format, types, tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not cluster'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not cluster' --durations 12
 
 chaos: .venv/.installed  ## 200 kills, and whatever they broke; CHAOS_SEED=N for other moments
 	$(BIN)/python -m pytest -s tests/chaos -m slow

@@ -80,8 +80,9 @@ def _compare_group(
     if given_up >= set(means.index):
         given_up = frozenset()  # there is nobody else to hold them against
     ids = sorted(means.index, key=given_up.__contains__)  # which keeps the order otherwise
+    values = table[ids].to_numpy()
     pairs = list(itertools.combinations(range(len(ids)), 2))
-    differences = [(table[ids[i]] - table[ids[j]]).dropna().to_numpy() for i, j in pairs]
+    differences = [_known(values[:, i] - values[:, j]) for i, j in pairs]
     p_values = np.array(
         [
             math.nan if ids[j] in given_up else paired_p_value(d)
@@ -90,8 +91,6 @@ def _compare_group(
     )
     corrected = holm(p_values)
     first_rows = group.drop_duplicates("configuration_id").set_index("configuration_id")
-
-    best = ids[0]
     rows: list[dict[str, object]] = []
     for k, configuration_id in enumerate(ids):
         row: dict[str, object] = {"group": name, "configuration_id": configuration_id}
@@ -104,12 +103,16 @@ def _compare_group(
             if configuration_id in given_up:
                 row["verdict"] = "given up"
             row["p_improvement"] = probability_of_improvement(
-                table[best].dropna().to_numpy(), table[configuration_id].dropna().to_numpy()
+                _known(values[:, 0]), _known(values[:, k])
             )
         else:
-            row |= {"n_pairs": int(table[best].count()), "verdict": "best"}
+            row |= {"n_pairs": len(_known(values[:, 0])), "verdict": "best"}
         rows.append(row)
     return rows
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return values[~np.isnan(values)]
 
 
 def _comparison(to_best: np.ndarray, p: float, p_holm: float, behind: bool) -> dict[str, object]:

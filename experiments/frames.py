@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,18 +80,17 @@ def load_curves(
         BadInput: as `load_trials`.
     """
     tracker = open_tracker(experiment, tracking_uri)
-    frames = []
+    rows: list[tuple[Any, ...]] = []
     for record in by_trial(tracker.records("trial")).values():
-        curves = {metric: dict(tracker.curve(record.run_id, metric)) for metric in metrics}
-        frame = pd.DataFrame(curves).rename_axis("epoch").reset_index()
-        frame.insert(0, "configuration_id", record.tags["configuration_id"])
-        frame.insert(1, "trial_id", record.tags["trial_id"])
-        frame.insert(2, "seed", _seed(record))
-        frame.insert(3, "state", record.state)
-        frames.append(frame)
-    columns = ["configuration_id", "trial_id", "seed", "state", "epoch", *metrics]
-    filled = [frame for frame in frames if not frame.empty]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
+        curves = [dict(tracker.curve(record.run_id, metric)) for metric in metrics]
+        tags = record.tags
+        trial = (tags["configuration_id"], tags["trial_id"], _seed(record), record.state)
+        rows += [
+            (*trial, epoch, *(curve.get(epoch, math.nan) for curve in curves))
+            for epoch in sorted(set().union(*curves))
+        ]
+    identity = ["configuration_id", "trial_id", "seed", "state", "epoch"]
+    return pd.DataFrame(rows, columns=[*identity, *metrics])
 
 
 def open_tracker(experiment: str, tracking_uri: str | None) -> Tracker:
