@@ -236,21 +236,19 @@ class _Sweep:
         self._shown.on_event(event)
 
     def outcome(self, trouble: str) -> Outcome:
-        states = Counter(planned.state for planned in self.plan.trials if not planned.todo)
-        n_before, n_failed_before = states["done"] + states["pruned"], states["failed"]
+        before = Counter(planned.state for planned in self.plan.trials if not planned.todo)
         standing = None
         if self._study:
-            earlier = Counter(record.state for record in self._stock.trials.values())
-            n_before, n_failed_before = earlier["finished"], earlier["failed"]
+            before = Counter(record.state for record in self._stock.trials.values())
             standing = self._study.standing()
             with contextlib.suppress(TrackingLost):  # then the outcome says so already
                 self._tracker.tag_experiment(TAG, standing.to_json())
         results = self._trial_runs.results
         return Outcome(
-            n_before=n_before,
+            n_before=before["done"] + before["finished"],
             n_finished=results["finished"],
-            n_failed=results["failed"] + n_failed_before,
-            n_pruned=results["pruned"],
+            n_failed=results["failed"] + before["failed"],
+            n_pruned=results["pruned"] + before["pruned"],
             n_left=self.proposer.left.total(),
             standing=standing,
             trouble=trouble,

@@ -1,0 +1,73 @@
+"""A race from its file to its report, with real trials."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from experiments import load_trials
+from tests.conftest import Workspace
+from tests.tracked import runs
+
+RACE = """
+name: race
+dataset: mnist5k
+grid: {lr: [1e-2, 1e-3, 1e-6]}
+racing: true
+seeds: 4
+fixed: {loss: bce, epochs: 2, hidden_dim: 16, latent_dim: 2, batch_size: 250, image_every: 0}
+"""
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace(tmp_path_factory.mktemp("raced"))
+    workspace.write(RACE, "race.yaml")
+    done = workspace.run("sweep.py", "race.yaml", "--workers", "2")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1].startswith("8 trials finished, 4 given up")
+    return workspace
+
+
+def test_who_has_lost_gets_no_more_seeds(raced: Workspace) -> None:
+    trials = load_trials("race", raced.tracking_uri)
+    states = trials.groupby("lr")["state"].agg(list).to_dict()
+    assert states[1e-2] == ["finished"] * 4
+    assert states[1e-3] == states[1e-6] == ["finished", "finished", "pruned", "pruned"]
+    why = set(trials.loc[trials["state"] == "pruned", "error"])
+    assert why == {"lost the race after 2 seeds: worse in return than the best"}
+    for run in runs(raced.folder / "mlflow.db", "configuration"):
+        lost = run.params["lr"] != "0.01"
+        assert run.status == ("KILLED" if lost else "FINISHED")
+        assert (run.tags.get("pruned") == "true") == lost
+        assert json.loads(run.tags["seeds"]) == [0, 1, 2, 3]
+
+
+def test_asked_again_nothing_runs_and_everybody_is_told(raced: Workspace) -> None:
+    again = raced.run("sweep.py", "race.yaml")
+    assert again.returncode == 0
+    assert again.stderr.startswith("0 trials finished, 8 had been before, 4 given up")
+    plan = raced.run("sweep.py", "race.yaml", "--dry-run").stdout
+    assert "12 trials: 8 done, 4 pruned" in plan
+    assert "to run: 0 trials" in plan
+    told = " ".join(raced.run("analyze.py", "race").stdout.split())
+    assert "lr=0.01 has the best mean" in told
+    assert "Given up on the way: lr=0.001, lr=1e-06." in told
+    assert "pruned: lr=1e-06 s2-3: lost the race after 2 seeds" in told
+
+
+def test_another_sweep_may_ask_for_what_a_race_gave_up(raced: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(raced.folder, tmp_path, dirs_exist_ok=True)
+    copy = Workspace(tmp_path)
+    copy.write(RACE.replace("racing: true", "racing: false"), "race.yaml")
+    done = copy.run("sweep.py", "race.yaml", "--workers", "2")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1].startswith("4 trials finished, 8 had been before")
+    trials = load_trials("race", copy.tracking_uri)
+    assert set(trials["state"]) == {"finished"}
+    for run in runs(copy.folder / "mlflow.db", "configuration"):
+        assert (run.status, "pruned" in run.tags) == ("FINISHED", False)
+        assert [step for step, _ in run.metrics["val/return.mean"]] == [1, 2]
