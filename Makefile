@@ -24,7 +24,7 @@ chaos: .venv/.installed  ## 200 kills, and whatever they broke; CHAOS_SEED=N for
 
 cluster: .venv/.installed  ## two Ray nodes, PostgreSQL and an MLflow server, on loopback
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,ray]'
-	$(BIN)/python -m pytest -m cluster tests/cluster
+	$(BIN)/python -m pytest tests/cluster tests/test_addresses.py
 
 bench: .venv/.installed  ## speed as ratios measured side by side; DATA=DIR holds MNIST; idle machine
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
