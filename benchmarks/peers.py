@@ -27,7 +27,7 @@ def measure(options: Options) -> list[Figure]:
     installed = {n: run for n, (package, run) in peers.items() if _is_installed(package)}
     ours: list[float] = []
     theirs: dict[str, list[float]] = {name: [] for name in installed}
-    for repetition in range(options.repetitions(3)):
+    for repetition in range(options.repetitions(2)):
         ours.append(_ours(options.new_folder(f"peers {repetition} ours"), epochs))
         for name, run in installed.items():
             folder = options.new_folder(f"peers {repetition} {name}")
