@@ -1,6 +1,22 @@
 """Sweeps: from a question in YAML to an answer with error bars.
 
 For notebooks: `load_trials`, `load_curves`, `summarize`, `compare`, `main_effects`, `load_model`.
+
+A question's way through the modules:
+
+    yaml_files, specification, seeds, search_space    what is asked
+    options, command_line                             how and where it shall run
+    stock, planning, plan_table                       what of it is done, what is left
+    grid, racing, search                              which trial is next
+    studies, studies_storage, standing                ... where Optuna says so
+    running, outcome, progress, locks                 the sweep, from its plan to its last trial
+    execution, hiring, ray_engine                     engines, and the workers they hire
+    work, worker, ray_worker, archiving               one trial, in a worker
+    tracking, trial_runs, configuration_runs          what MLflow is told
+    provenance, masking                               ... and of the code, but of no password
+    frames, statistics, comparison, effects           what the numbers mean
+    reporting, labels                                 how that is shown
+    models, evaluating, registering                   trained models, had back
 """
 
 from __future__ import annotations

@@ -49,6 +49,15 @@ def test_ray_is_not_needed_unless_it_is_asked_for() -> None:
     assert modules.isdisjoint({"ray", "experiments.ray_engine", "experiments.ray_worker"})
 
 
+def test_the_map_of_modules_leaves_none_out() -> None:
+    import experiments
+
+    folder = REPOSITORY / "experiments"
+    modules = {p.stem for p in folder.glob("*.py")} | {p.parent.name for p in folder.glob("*/*.py")}
+    entries = re.findall(r"^    (\w+(?:, \w+)*)  ", experiments.__doc__ or "", re.MULTILINE)
+    assert sorted(", ".join(entries).split(", ")) == sorted(modules - {"__init__"})
+
+
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
