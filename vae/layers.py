@@ -11,7 +11,7 @@ Shape = tuple[int, int, int]
 
 CONV_CHANNELS = (32, 64)
 RESIDUAL_CHANNELS = (16, 32)
-"""Half as many: a block is two more convolutions, and so a step takes a tenth more than `conv`'s."""
+"""Half as many: a block is two more convolutions, and a step takes a tenth more than `conv`'s."""
 
 
 class ResidualBlock(nn.Module):
