@@ -62,6 +62,13 @@ class _Row:
     def finished_runs(self) -> dict[int, str]:
         return {seed: run_id for seed, (run_id, _) in sorted(self.finished.items())}
 
+    @property
+    def finals(self) -> list[Mapping[str, float]]:
+        """The trials' final metrics by seed: in the order in which they finished, the last bits of
+        a mean would tell who was first.
+        """
+        return [metrics for _, (_, metrics) in sorted(self.finished.items())]
+
 
 class ConfigurationRuns:
     """The configuration runs of a sweep, kept up to date as trials finish.
@@ -160,7 +167,7 @@ class ConfigurationRuns:
             self._tracker.set_tag(self.run_id(configuration_id), key, value)
 
     def _log_aggregates(self, row: _Row) -> None:
-        aggregates = aggregate([metrics for _, metrics in row.finished.values()])
+        aggregates = aggregate(row.finals)
         aggregates["n_expected"] = len(row.expected)
         changed = {k: v for k, v in aggregates.items() if row.logged.get(k) != v}
         self._tracker.log_metrics(row.run_id, changed, step=len(row.finished))
