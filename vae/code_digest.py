@@ -137,12 +137,12 @@ def _is_remark(node: object) -> bool:
 
 
 def canonical(node: Any) -> str:
-    """A syntax tree as text that comments, layout, docstrings and Python's version do not change."""
+    """A syntax tree as text without comments, layout, docstrings and what a later Python adds."""
     if isinstance(node, list):
         return f"[{', '.join(canonical(item) for item in node if not _is_remark(item))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    # `ast.dump` writes the fields that a later Python adds; empty ones say nothing.
+    # Empty fields say nothing, and later versions of Python have more of them.
     fields = (
         f"{name}={canonical(value)}"
         for name, value in ast.iter_fields(node)

@@ -141,22 +141,24 @@ class LocalModules:
 def on_disk(folder: Path, hidden: Collection[str] = _OURS) -> LocalModules:
     """The files of `folder`; BadInput, when one is met, for a file that cannot be read."""
 
-    def shown(path: str) -> str:
-        try:
-            return str((folder / path).relative_to(Path.cwd()))
-        except ValueError:
-            return str(folder / path)
-
     def read(path: str) -> str | None:
         file = folder / path
         try:
             return file.read_text(encoding="utf-8") if file.is_file() else None
         except UnicodeDecodeError as error:
-            raise BadInput(f"{shown(path)}: is not UTF-8 text") from error
+            raise BadInput(f"{shown(file)}: is not UTF-8 text") from error
         except OSError as error:
-            raise BadInput(f"{shown(path)}: cannot be read: {error.strerror}") from error
+            raise BadInput(f"{shown(file)}: cannot be read: {error.strerror}") from error
 
-    return LocalModules(read, shown, hidden)
+    return LocalModules(read, lambda path: shown(folder / path), hidden)
+
+
+def shown(path: Path) -> str:
+    """`path` as a person knows it: relative to the current folder where it is below."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def names_bound(statement: ast.stmt) -> set[str]:

@@ -8,7 +8,7 @@ import difflib
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,10 +163,7 @@ def _check_plain(value: Any) -> Plain:
         return tuple(_check_plain(item) for item in value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise BadInput(
-        f"should have a number, a text, True or False, None, or a tuple of such as its default "
-        f"(it has a {type(value).__name__})"
-    )
+    raise BadInput(f"should be a number, a text, true or false, or a tuple (got {value!r:.60})")
 
 
 # --------------------------------------------------------------------------- values
@@ -181,7 +178,7 @@ def check_value(default: Plain, value: Any) -> Plain:
     if isinstance(default, tuple):
         return _check_tuple(default, value)
     if default is None:
-        return tuple(_plain_items(value)) if isinstance(value, list | tuple) else _plain(value)
+        return _check_plain(frozen(value))
     if isinstance(default, bool):
         return _of_type(bool, value, "true or false")
     if isinstance(default, int):
@@ -196,7 +193,7 @@ def _check_tuple(default: tuple[Any, ...], value: Any) -> Plain:
     if not isinstance(value, list | tuple):
         raise BadInput(f"should be a list, such as {list(default)} (got {value!r})")
     if not default:
-        return tuple(_plain_items(value))
+        return _check_plain(frozen(value))
     return tuple(check_value(default[0], item) for item in value)
 
 
@@ -216,12 +213,6 @@ def _of_type(kind: type, value: Any, wanted: str) -> Any:
     return value
 
 
-def _plain(value: Any) -> Plain:
-    if value is not None and not isinstance(value, bool | int | float | str):
-        raise BadInput(f"should be a number, a text, true or false, or a list (got {value!r})")
-    return value
-
-
-def _plain_items(values: Any) -> Iterator[Plain]:
-    for value in values:
-        yield _plain(value)
+def frozen(value: Any) -> Any:
+    """`value` with tuples for lists, as YAML and JSON give them."""
+    return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value

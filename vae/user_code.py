@@ -24,7 +24,7 @@ from typing import Any
 
 from vae.code_digest import Reached
 from vae.errors import BadInput
-from vae.local_modules import LocalModule, LocalModules, on_disk
+from vae.local_modules import LocalModule, LocalModules, names_bound, on_disk, shown
 
 _PREFIX = "_user_code_"
 
@@ -36,7 +36,8 @@ class Code:
     Attributes:
         module: dotted name of its file among the files, such as `nets`
         name: of the class or function
-        files: (path relative to their folder, text) of every file that an import may execute
+        files: (path relative to their folder, text) of every file that an import may execute;
+            none of an installed package, of which the version tells enough
         packages: (name, version) of the installed packages that it uses; no version if missing
         folder: where the files were read; for messages alone
     """
@@ -50,12 +51,25 @@ class Code:
     @property
     def modules(self) -> LocalModules:
         folder = Path(self.folder)
-        return LocalModules(dict(self.files).get, lambda path: _shown(folder / path))
+        return LocalModules(dict(self.files).get, lambda path: shown(folder / path))
+
+    @property
+    def place(self) -> str:
+        """FILE:LINE of the definition, or as near as the text tells."""
+        file = self.modules.find(self.module)
+        if file is None:
+            return self.module
+        makers = [s for s in file.tree.body if self.name in names_bound(s)]
+        return f"{file.shown}:{makers[-1].lineno if makers else 1}"
 
     @cached_property
     def digest(self) -> str:
         """Sixteen hexadecimal digits, the same wherever the files lie."""
-        lines = [self.name, *_reached(self.modules, self.module, self.name).lines()]
+        modules, lines = self.modules, [self.name]
+        if self.files:
+            lines += _reached(modules, self.module, self.name).lines()
+        else:
+            lines.append(self.module)
         content = json.dumps([lines, self.packages])
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -87,13 +101,6 @@ def _reached(modules: LocalModules, module: str, name: str) -> Reached:
         raise BadInput(f"no file of module '{module}' is among those of its folder")
     reached.add(file, name)
     return reached
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 @functools.cache
@@ -131,6 +138,8 @@ def execute(code: Code) -> Any:
     Raises:
         AttributeError, and whatever the file raises.
     """
+    if not code.files:
+        return getattr(importlib.import_module(code.module), code.name)
     text = json.dumps(code.files)
     root = f"{_PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
