@@ -11,16 +11,14 @@ import functools
 import importlib
 import os
 import sys
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vae import user_code
+from vae.blame import executed
 from vae.errors import BadInput, at
-from vae.local_modules import shown
 from vae.registry import KINDS, check_name
 from vae.signatures import (
     OnlyImportingTells,
@@ -74,7 +72,11 @@ class Component:
             return getattr(importlib.import_module(module), attribute)
         code = user_code.known(self.digest)
         if code is None:
-            raise BadInput(f"{self.kind} '{self.value}' ({self.digest[:4]}…): its code is not here")
+            raise BadInput(
+                f"{self.kind} '{self.value}' is somebody's own code ({self.digest[:4]}…), not in "
+                f"this folder as it was: go to where it is, or give --trust-code to execute the "
+                f"copy in the archive"
+            )
         return executed(code)
 
     def make(self, *given: Any) -> Any:
@@ -237,41 +239,3 @@ def _read_options_of(code: Code) -> Options:
     except (OnlyImportingTells, RecursionError):
         with at(f"{file.shown}:1" if file else code.module):
             return options_of_object(executed(code))
-
-
-# ------------------------------------------------------------------------ execution
-
-
-def executed(code: Code) -> Any:
-    """The class or function of the user's own, imported.
-
-    Raises:
-        BadInput: FILE:LINE and what went wrong there.
-    """
-    with blamed(code):
-        made = user_code.execute(code)
-    if not callable(made):
-        raise BadInput(f"{code.place}: {code.name} is {made!r:.40}, not a class or a function")
-    return made
-
-
-@contextmanager
-def blamed(code: Code) -> Iterator[None]:
-    """Say of what the user's code raises inside where it was: FILE:LINE."""
-    try:
-        yield
-    except BadInput:
-        raise
-    except (Exception, SystemExit) as error:
-        said = next(iter(str(error).splitlines()), "")
-        raise BadInput(f"{_place(error, code)}: {type(error).__name__}: {said}") from error
-
-
-def _place(error: BaseException, code: Code) -> str:
-    """The deepest line of the user's files that an exception came through."""
-    files = {str(Path(code.folder) / path) for path, _ in code.files}
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename in files]
-    if not own:
-        return code.place
-    return f"{shown(Path(own[-1].filename))}:{own[-1].lineno}"

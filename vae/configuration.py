@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,10 +19,11 @@ from pydantic import (
     model_validator,
 )
 
-from vae.components import Component, check_component
-from vae.datasets import check_dataset, describe
-from vae.errors import BadInput, at
+from vae.components import Component
+from vae.datasets import describe
+from vae.errors import BadInput
 from vae.registry import KINDS, check_loss_fits, check_name, check_objective
+from vae.resolution import all_options, check_named, checked_before, own_options, resolve_components
 from vae.signatures import frozen
 
 NLL_FIELDS = ("nll_samples", "nll_images")
@@ -103,7 +103,8 @@ class Configuration(BaseModel):
         """Options may be given as fields, `{"encoder.width": 800}`; those left out are added."""
         if not isinstance(raw, dict):
             return raw
-        fields = {name: value for name, value in raw.items() if "." not in name}
+        # What moved out of a configuration may still be in a stored one.
+        fields = {n: v for n, v in raw.items() if "." not in n and n not in _MOVED}
         given = {**fields.pop("options", {}), **{n: v for n, v in raw.items() if "." in n}}
         digests = fields.pop("digests", {})
         defaults = {kind: cls.model_fields[kind].default for kind in KINDS}
@@ -157,8 +158,8 @@ class Configuration(BaseModel):
 
     def component(self, kind: str) -> Component:
         """What the field `kind` names, with its options."""
-        named = _checked_before(kind, getattr(self, kind), self.digests.get(kind))
-        return named.with_options(_own(kind, self.options))
+        named = checked_before(kind, getattr(self, kind), self.digests.get(kind))
+        return named.with_options(own_options(kind, self.options))
 
     @functools.cached_property
     def flat(self) -> dict[str, Any]:
@@ -186,60 +187,6 @@ class Trial(BaseModel):
     def id(self) -> str:
         """Sixteen hexadecimal digits, the same for equal trials on every machine."""
         return _identity({"configuration": _identifying(self.configuration), "seed": self.seed})
-
-
-def resolve_components(
-    values: Mapping[str, Any], options: Mapping[str, Any], digests: Mapping[str, str]
-) -> dict[str, Component]:
-    """By field, what it names; raises BadInput for an option that nothing takes.
-
-    Args:
-        values: of the fields that name components; one that is no text is left out
-        options: by their whole names
-        digests: of the user's own, from `check_named`
-    """
-    for option in options:
-        with at(option):
-            check_name(KINDS, option.partition(".")[0], "component")
-    components = {}
-    for kind in KINDS:
-        if isinstance(values[kind], str):
-            with at(kind):
-                component = _checked_before(kind, values[kind], digests.get(kind))
-            components[kind] = component.with_options(_own(kind, options))
-    return components
-
-
-def _own(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of one component, by their names without its kind."""
-    prefix = f"{kind}."
-    return {o.removeprefix(prefix): v for o, v in options.items() if o.startswith(prefix)}
-
-
-def _checked_before(kind: str, value: str, digest: str | None) -> Component:
-    """What a stored configuration names: no file is read, or executed, because it says so."""
-    if digest and value not in KINDS[kind]:
-        return check_named(kind, value, digest=digest)
-    if ":" in value:
-        raise BadInput(f"'{value}' is not of this package and comes without a digest")
-    return check_component(kind, value)
-
-
-def check_named(
-    kind: str, value: str, base_folder: Path | None = None, digest: str | None = None
-) -> Component:
-    """What `value` of a field in `registry.KINDS` stands for, with its options at their defaults.
-
-    Arguments and errors are those of `check_component`.
-    """
-    if kind == "dataset":
-        return check_dataset(value, base_folder or Path.cwd(), digest)
-    return check_component(kind, value, base_folder, digest)
-
-
-def all_options(components: Iterable[Component]) -> dict[str, Any]:
-    """The options of components by their whole names."""
-    return {f"{c.kind}.{name}": value for c in components for name, value in c.options}
 
 
 def _identifying(configuration: Configuration) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
@@ -92,6 +92,18 @@ def read_code(folder: Path, module: str, name: str) -> Code:
     packages = sorted(_reached(modules, module, name).packages)
     versions = tuple((package, version_of(package)) for package in packages)
     return Code(module, name, tuple(sorted(files.items())), versions, str(folder))
+
+
+def find_local(folder: Path, value: str) -> Code | None:
+    """The code of `FILE.py:NAME` if the file is in `folder` or below, whoever asks for it."""
+    place, _, name = value.rpartition(":")
+    file = PurePosixPath(place)
+    if file.suffix != ".py" or file.is_absolute() or ".." in file.parts:
+        return None
+    try:
+        return read_code(folder / file.parent, file.stem, name)
+    except BadInput:  # it is not there, or no longer Python
+        return None
 
 
 def _reached(modules: LocalModules, module: str, name: str) -> Reached:
