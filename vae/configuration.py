@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,8 +104,7 @@ class Configuration(BaseModel):
         """Options may be given as fields, `{"encoder.width": 800}`; those left out are added."""
         if not isinstance(raw, dict):
             return raw
-        # What moved out of a configuration may still be in a stored one.
-        fields = {n: v for n, v in raw.items() if "." not in n and n not in _MOVED}
+        fields = {n: v for n, v in without_moved(raw).items() if "." not in n}
         given = {**fields.pop("options", {}), **{n: v for n, v in raw.items() if "." in n}}
         digests = fields.pop("digests", {})
         defaults = {kind: cls.model_fields[kind].default for kind in KINDS}
@@ -236,6 +236,11 @@ def check_field(name: str, value: Any, base_folder: Path | None = None) -> Any:
     except ValidationError as error:
         raise BadInput(explain(error)) from error
     return check_named(name, checked, base_folder).value if name in KINDS else checked
+
+
+def without_moved(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a stored configuration without what has moved out of configurations since."""
+    return {name: value for name, value in stored.items() if name not in _MOVED}
 
 
 def check_field_name(name: str) -> None:
