@@ -167,6 +167,14 @@ class Configuration(BaseModel):
         """Every field, and every option of the components that are used, by name."""
         return {n: v for n, v in self.model_dump().items() if n != "digests"}
 
+    @property
+    def code_digest(self) -> str:
+        """Of all code of the user's own together: of one component, that of the component."""
+        digests = {kind: d for kind, d in self.digests.items() if kind != "dataset"}
+        if len(set(digests.values())) <= 1:
+            return next(iter(digests.values()), "")
+        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:16]
+
     def __hash__(self) -> int:
         return hash(self.id)
 

@@ -15,6 +15,7 @@ from experiments.sweep.configuration_runs import ConfigurationRuns
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.provenance import provenance
 from experiments.tracking.retries import limit_retries
+from experiments.tracking.run_record import RETRIED
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
 from vae import datasets, user_code
@@ -59,6 +60,10 @@ class TrialRuns:
     def open(self, planned: PlannedTrial, until: int) -> Task:
         """The work of advancing a trial to an epoch, in the run it has or else in a new one."""
         trial = planned.trial
+        if planned.state == "failed" and planned.record and trial.id not in self._run_ids:
+            # What broken code logged stays with the broken code.
+            self._tracker.set_tag(planned.record.run_id, RETRIED, "true")
+            planned = replace(planned, record=None)
         known = planned.record is not None or trial.id in self._run_ids
         if trial.id not in self._run_ids:
             self._run_ids[trial.id] = self._open_run(planned)

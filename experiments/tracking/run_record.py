@@ -29,6 +29,9 @@ class RunRecord:
         return {"FAILED": "failed", "RUNNING": "running"}.get(self.status, "missing")
 
 
+RETRIED = "retried"
+"""Tag of the run of a failed trial that was tried again in another run."""
+
 OVER = ("finished", "pruned", "failed")
 """States of trials that do not go on by themselves."""
 
@@ -36,9 +39,13 @@ _PREFERENCE = ("finished", "pruned", "failed", "running", "missing")
 
 
 def by_trial(records: Iterable[RunRecord]) -> dict[str, RunRecord]:
-    """The one run that speaks for each trial_id, should a lost answer ever have made two."""
+    """The run to use for each trial_id: not one that failed and was tried again since, and only
+    one if a retried request created duplicates.
+    """
     best: dict[str, RunRecord] = {}
     for record in records:
+        if RETRIED in record.tags:
+            continue
         trial_id = record.tags.get("trial_id", "")
         other = best.get(trial_id)
         if other is None or _rank(record) < _rank(other):

@@ -19,10 +19,20 @@ from experiments.tracking.reader import Reader
 from experiments.tracking.retries import connect, patiently
 from experiments.tracking.run_record import RunRecord, seeds_asked_for
 from experiments.tracking.uris import safe_name, sqlite_path, use_write_ahead_log
-from vae.configuration import Configuration, Trial
+from vae.configuration import NUMBERS_VERSION, Configuration, Trial
 
 # MLflow's UI would otherwise open on its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+
+
+def version_tags(configuration: Configuration) -> dict[str, str]:
+    """What else than its fields a configuration's numbers come from."""
+    tags = {"numbers_version": str(NUMBERS_VERSION)}
+    if configuration.code_digest:
+        tags["code_digest"] = configuration.code_digest
+    if "dataset" in configuration.digests:
+        tags["data_digest"] = configuration.digests["dataset"]
+    return tags
 
 
 class ExperimentWriter(Reader):
@@ -58,9 +68,10 @@ class ExperimentWriter(Reader):
             "configuration_id": configuration.id,
             "configuration": json.dumps(configuration.model_dump()),
             "seeds": json.dumps(sorted(seeds)),
+            **version_tags(configuration),
         }
         run_id = self._create_run(label, tags)
-        self._log_params(run_id, configuration.model_dump())
+        self._log_params(run_id, configuration.flat)
         return run_id
 
     def ask_for_seeds(self, record: RunRecord, seeds: set[int]) -> None:
@@ -71,7 +82,7 @@ class ExperimentWriter(Reader):
             patiently(self._mlflow.set_tag, record.run_id, "seeds", value)
         if not record.has_params:  # killed between the run's creation and its description
             fields = json.loads(record.tags["configuration"])
-            self._log_params(record.run_id, fields)
+            self._log_params(record.run_id, {n: v for n, v in fields.items() if n != "digests"})
 
     def _log_params(self, run_id: str, fields: Mapping[str, object]) -> None:
         params = [Param(key, str(value)) for key, value in fields.items()]
@@ -89,6 +100,7 @@ class ExperimentWriter(Reader):
             "mlflow.parentRunId": parent_run_id,
             "command": code.command,
             "versions": json.dumps(code.versions),
+            **version_tags(trial.configuration),
         }
         if code.commit:
             tags["mlflow.source.git.commit"] = code.commit
@@ -127,7 +139,7 @@ class ExperimentWriter(Reader):
         self, run_id: str, trial: Trial, dataset_digest: str, data_dir: str, code: Provenance
     ) -> None:
         """What a trial run is of: parameters, data set, uncommitted code. May be said twice."""
-        self._log_params(run_id, {**trial.configuration.model_dump(), "seed": trial.seed})
+        self._log_params(run_id, {**trial.configuration.flat, "seed": trial.seed})
         dataset = Dataset(
             name=trial.configuration.dataset,
             digest=dataset_digest,
