@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 from experiments.cli import run_command
-from experiments.execution.resources import cpu_cores
+from experiments.execution.engines import ENGINES
 from experiments.secrets import mask
 from experiments.spec.experiment import load_experiment
 from experiments.spec.shard import take_part
@@ -26,6 +26,7 @@ def _main() -> int:
     arguments = sweep_parser(__doc__).parse_args()
     path = find_experiment(arguments.experiment)
     experiment = load_experiment(path, arguments.set, arguments.seeds)
+    options = Options.of(arguments)
     if arguments.dry_run:
         from experiments.sweep.dry_run import print_plan
 
@@ -33,14 +34,14 @@ def _main() -> int:
             take_part(experiment, arguments.shard),
             arguments.tracking_uri,
             checkpoint_folder(experiment.name, arguments.tracking_uri, arguments.checkpoint_dir),
-            arguments.workers or cpu_cores(),
+            ENGINES[options.engine].n_workers(options.request(experiment)),
             arguments.retry_failed,
         )
         return 0
 
     from experiments.sweep.run import run_sweep  # MLflow takes its time to import
 
-    outcome = run_sweep(experiment, Options.of(arguments))
+    outcome = run_sweep(experiment, options)
     again = mask(shlex.join(["python", *sys.argv]))
     if outcome.study_summary:
         print(*outcome.study_summary.lines(), sep="\n")
