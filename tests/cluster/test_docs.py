@@ -1,4 +1,4 @@
-"""Every command of docs/cluster.md, as it is printed; what differs is in the environment."""
+"""Every command of docs/clusters.md, as it is printed; what differs is in the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.conftest import REPOSITORY, TINY, environment
 
 pytestmark = pytest.mark.cluster
 
-TEXT = (REPOSITORY / "docs" / "cluster.md").read_text(encoding="utf-8")
+TEXT = (REPOSITORY / "docs" / "clusters.md").read_text(encoding="utf-8")
 BLOCKS = {
     name: re.sub("^ +", "", text, flags=re.MULTILINE)
     for name, text in re.findall(r"```sh (\w+)\n(.*?)```", TEXT, re.DOTALL)
@@ -51,7 +51,7 @@ class Shell:
         self._left: list[Popen[bytes]] = []
         path = f"{Path(sys.executable).parent}:{binaries()}:{os.environ['PATH']}"
         self.environment = environment() | {
-            "HEAD": "127.0.0.2", "PGHOST": "127.0.0.1", "PGUSER": "shipped", "PATH": path,
+            "HEAD": "127.0.0.2", "PGHOST": "127.0.0.1", "PGUSER": "sweeps", "PATH": path,
             "PGPORT": str(free_port()), "MLFLOW_PORT": str(free_port()),
             "RAY_PORT": str(free_port()), "PGDATA": str(folder / "postgres" / "data"),
             "PGPASSFILE": str(folder / "pgpass"), "ARTIFACTS": str(folder / "artifacts"),
