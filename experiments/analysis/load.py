@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
+from experiments.cli import command
 from experiments.metrics import FINAL_METRICS
 from experiments.secrets import mask
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
@@ -97,7 +98,7 @@ def open_experiment(experiment: str, tracking_uri: str | None) -> ExperimentWrit
     if tracker is None:
         raise BadInput(
             f"nothing of experiment '{experiment}' is tracked at {mask(uri)}: "
-            f"run `python sweep.py {experiment}` first, or give another --tracking-uri"
+            f"run `{command('sweep', experiment)}` first, or give another --tracking-uri"
         )
     return tracker
 

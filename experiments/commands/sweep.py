@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import NoReturn
 
-from experiments.cli import run_command
+from experiments.cli import command, run_command, typed_command
 from experiments.execution.engines import ENGINES
-from experiments.secrets import mask
 from experiments.spec.experiment import load_experiment
 from experiments.spec.shard import take_part
 from experiments.spec.yaml_files import find_experiment
 from experiments.sweep.options import Options
 from experiments.sweep.parser import sweep_parser
-from experiments.tracking.uris import checkpoint_folder
+from experiments.tracking.uris import checkpoint_folder, default_uri
 
 
 def main() -> NoReturn:
@@ -42,8 +40,10 @@ def _main() -> int:
     from experiments.sweep.run import run_sweep  # MLflow takes its time to import
 
     outcome = run_sweep(experiment, options)
-    again = mask(shlex.join(["python", *sys.argv]))
     if outcome.study_summary:
         print(*outcome.study_summary.lines(), sep="\n")
-    print(outcome.closing_line(again, arguments.experiment), file=sys.stderr)
+    elsewhere = options.tracking_uri != default_uri()
+    place = ["--tracking-uri", options.tracking_uri] if elsewhere else []
+    compare = command("analyze", arguments.experiment, *place)
+    print(outcome.closing_line(typed_command(), compare), file=sys.stderr)
     return outcome.exit_code
