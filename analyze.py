@@ -1,64 +1,6 @@
-"""Compare the configurations of an experiment by their means over seeds."""
+"""Compare configurations by their means over seeds: `vae-analyze`, from a checkout."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
-from experiments.command_line import Parser, run_command
-from experiments.tracking.addresses import default_uri, help_of_default_uri
-from experiments.yaml_files import experiment_name
-from vae.errors import BadInput
-
-
-def main() -> int:
-    arguments = _parser().parse_args()
-    name = experiment_name(arguments.experiment)
-
-    from experiments.frames import FINAL_METRICS, load_curves, load_trials, open_tracker
-    from experiments.reporting.answer import answer
-    from experiments.reporting.files import as_text
-    from experiments.reporting.terminal import print_answer
-    from experiments.standing import TAG, Standing
-
-    if arguments.metric not in FINAL_METRICS:
-        raise BadInput(f"--metric {arguments.metric}: should be one of {', '.join(FINAL_METRICS)}")
-    tracker = open_tracker(name, arguments.tracking_uri)
-    trials = load_trials(name, arguments.tracking_uri)
-    standing = Standing.from_json(tracker.experiment_tag(TAG))
-    found = answer(name, trials, arguments.metric, standing)
-    if arguments.format != "table":
-        print(as_text(found.summary, arguments.format), end="")
-    if arguments.format == "table" or arguments.out is not None:
-        curves = load_curves(name, arguments.tracking_uri)
-        if arguments.format == "table":
-            print_answer(found, curves)
-        if arguments.out is not None:
-            from experiments.reporting.folder import write_report  # matplotlib takes its time
-
-            write_report(arguments.out, found, curves, tracker)
-    if arguments.register is not None:
-        from experiments.registering import register_best  # torch takes its time to import
-
-        print(register_best(name, arguments.tracking_uri, arguments.register))
-    return 0
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="analyze.py", description=__doc__)
-    add = parser.add_argument
-    add("experiment", help="a YAML file, the name of one, or the name of an MLflow experiment")
-    add("--tracking-uri", default=default_uri(), metavar="URI", help=help_of_default_uri())
-    add("--metric", default="return", help="what to compare (default: %(default)s)")
-    add("--out", type=Path, metavar="DIR", help="also write report.html, CSV, Markdown, LaTeX")
-    add("--format", choices=("table", "csv", "markdown", "latex", "json"), default="table")
-    add(
-        "--register",
-        metavar="NAME",
-        help="also register the best seed of the configuration with the best mean test/nll as "
-        "MLflow model NAME, alias `champion`",
-    )
-    return parser
-
+from experiments.commands.analyze import main
 
 if __name__ == "__main__":
-    run_command("analyze.py", main)
+    main()

@@ -14,7 +14,7 @@ from benchmarks import report
 from benchmarks.data import data_folder
 from benchmarks.figures import Figure
 from benchmarks.options import Options
-from experiments.command_line import Parser, run_command
+from experiments.cli import Parser, run_command
 from vae.registry import check_name
 
 ROWS = ("peak", "startup", "growth", "overhead", "peers", "versus_reference")
@@ -43,7 +43,7 @@ def _measure(row: str, options: Options) -> list[Figure]:
 
 
 def _parser() -> Parser:
-    parser = Parser("python -m benchmarks", __doc__)
+    parser = Parser(__doc__)
     add = parser.add_argument
     add("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; by default all")
     add("--quick", action="store_true", help="small and few repetitions")
@@ -53,4 +53,4 @@ def _parser() -> Parser:
 
 
 if __name__ == "__main__":
-    run_command("python -m benchmarks", main)
+    run_command(main)

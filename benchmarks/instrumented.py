@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import execution
-from experiments.work import TrialResult, Work
+from experiments.execution import processes
+from experiments.execution.messages import TrialResult, Work
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TrialTime:
 
 def advance_timed(work: Work) -> TrialResult:
     """As a worker does, with a record of the time in a file next to the checkpoints."""
-    from experiments import worker
+    from experiments.execution import worker
 
     computing: list[float] = []
     plain = worker.fit, worker.evaluate, worker.nll
@@ -50,7 +50,7 @@ def advance_timed(work: Work) -> TrialResult:
 
 def advance_without_training(work: Work) -> TrialResult:
     """As a worker does, but epochs and evaluations come from nowhere."""
-    from experiments import worker
+    from experiments.execution import worker
 
     plain = worker.fit, worker.evaluate, worker.nll
     worker.fit = _no_fit
@@ -64,7 +64,7 @@ def advance_without_training(work: Work) -> TrialResult:
 
 def _recorded(work: Work, computing: list[float]) -> TrialResult:
     started = time.monotonic()
-    result = execution._advance_in_worker(work)
+    result = processes._advance_in_worker(work)
     record = TrialTime(os.getpid(), started, time.monotonic(), sum(computing))
     with (work.checkpoint.parent / f"times-{os.getpid()}.jsonl").open("a") as file:
         file.write(json.dumps(asdict(record)) + "\n")

@@ -18,13 +18,13 @@ from benchmarks import instrumented
 from benchmarks.figures import Figure
 from benchmarks.instrumented import TrialTime
 from benchmarks.options import Options
-from experiments import execution
-from experiments.locks import Shard
-from experiments.running import Options as SweepOptions
-from experiments.running import run_sweep
-from experiments.specification import load_experiment
-from experiments.work import TrialResult, Work
-from experiments.yaml_files import find_experiment
+from experiments.execution import loop as execution
+from experiments.execution.messages import TrialResult, Work
+from experiments.spec.experiment import load_experiment
+from experiments.spec.shard import Shard
+from experiments.spec.yaml_files import find_experiment
+from experiments.sweep.run import Options as SweepOptions
+from experiments.sweep.run import run_sweep
 
 _SHARE_GOAL = 0.05
 

@@ -44,7 +44,7 @@ def _all(found: list[dict[str, list[float]]], name: str) -> list[float]:
 
 
 def _shares(barrier: Barrier, data_dir: str, repetitions: int) -> dict[str, list[float]]:
-    from experiments.worker import prepare_process
+    from experiments.execution.process import prepare_process
 
     prepare_process()
     return {

@@ -25,7 +25,8 @@ def points() -> list[dict[str, str]]:
 
 def run(fields: dict[str, str], epochs: int, tracking_uri: str) -> float:
     """Train and track the trial; returns its return."""
-    from experiments.worker import epoch_metrics, prepare_process
+    from experiments.execution.process import prepare_process
+    from experiments.execution.worker import epoch_metrics
     from vae.configuration import Configuration, Trial
     from vae.evaluation import evaluate, nll
     from vae.splits import load_splits

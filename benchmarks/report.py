@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.figures import Figure
 from benchmarks.options import Options
-from experiments.provenance import provenance
+from experiments.tracking.provenance import provenance
 
 _VERDICT = {True: "met", False: "missed", None: ""}
 

@@ -46,7 +46,7 @@ def trials() -> list[Trial]:
 
 def digests(backwards: bool) -> dict[str, str]:
     """Of every metric and weight of each trial, by its trial_id."""
-    from experiments.worker import prepare_process
+    from experiments.execution.process import prepare_process
 
     prepare_process()
     ordered = trials()[::-1] if backwards else trials()

@@ -17,11 +17,11 @@ from itertools import repeat
 
 import numpy as np
 
-from experiments.command_line import Parser, positive_int, positive_seconds, run_command
-from experiments.provenance import Provenance
-from experiments.tracking.addresses import check_reachable, default_uri
-from experiments.tracking.tracker import Tracker
-from experiments.tracking.trial_log import TrialLog
+from experiments.cli import Parser, positive_int, positive_seconds, run_command
+from experiments.tracking.provenance import Provenance
+from experiments.tracking.trial_writer import TrialLog
+from experiments.tracking.uris import check_reachable, default_uri
+from experiments.tracking.writer import Tracker
 from vae.configuration import Configuration, Trial
 
 EPOCH_METRICS = (
@@ -124,7 +124,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="benchmarks.tracking_server", description=__doc__)
+    parser = Parser(__doc__)
     add = parser.add_argument
     add("--tracking-uri", default=default_uri(), metavar="URI")
     add("--clients", type=positive_int, nargs="+", default=[1, 2, 4], metavar="N")
@@ -133,4 +133,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run_command("benchmarks.tracking_server", main)
+    run_command(main)

@@ -2,21 +2,22 @@
 
 For notebooks: `load_trials`, `load_curves`, `summarize`, `compare`, `main_effects`, `load_model`.
 
-A question's way through the modules:
+A question's way through the packages. An import never goes from a package to one below it in
+this list; `tests/test_layering.py` holds it to that.
 
-    yaml_files, specification, seeds, search_space    what is asked
-    options, command_line                             how and where it shall run
-    stock, planning, plan_table                       what of it is done, what is left
-    grid, racing, search                              which trial is next
-    studies, studies_storage, standing                ... where Optuna says so
-    running, outcome, progress, locks                 the sweep, from its plan to its last trial
-    execution, hiring, ray_engine                     engines, and the workers they hire
-    work, worker, ray_worker, archiving               one trial, in a worker
-    tracking, trial_runs, configuration_runs          what MLflow is told
-    provenance, masking                               ... and of the code, but of no password
-    frames, statistics, comparison, effects           what the numbers mean
-    reporting, labels                                 how that is shown
-    models, evaluating, registering                   trained models, had back
+    secrets, formatting, metrics    what everybody needs: masked passwords, labels, one table
+                                    of metrics
+    spec                            what is asked: experiment files, seeds, search spaces
+    tracking                        MLflow, and nowhere else: reading runs, writing them
+    cli                             what the commands share: bad input is one line and exit 2
+    analysis                        what the numbers mean, as frames and pure functions
+    planning                        what is done already, what is left, how long it takes
+    execution                       who does it: engines, workers, locks
+    proposers                       which trial is next: a grid, a race, a study
+    sweep                           the parent process: opens runs, shows progress, ends
+    reporting                       how an answer is shown: terminal, tables, charts, HTML
+    models                          trained models: loaded, evaluated, registered
+    commands                        sweep.py, analyze.py, evaluate.py
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from experiments.comparison import compare as compare
-    from experiments.effects import main_effects as main_effects
-    from experiments.frames import load_curves as load_curves
-    from experiments.frames import load_trials as load_trials
-    from experiments.models import load_model as load_model
-    from experiments.statistics import summarize as summarize
+    from experiments.analysis.comparison import compare as compare
+    from experiments.analysis.load import load_curves as load_curves
+    from experiments.analysis.load import load_trials as load_trials
+    from experiments.analysis.main_effects import main_effects as main_effects
+    from experiments.analysis.statistics import summarize as summarize
+    from experiments.models.load import load_model as load_model
 
 _PUBLIC = {
-    "compare": "experiments.comparison",
-    "load_curves": "experiments.frames",
-    "load_model": "experiments.models",
-    "load_trials": "experiments.frames",
-    "main_effects": "experiments.effects",
-    "summarize": "experiments.statistics",
+    "compare": "experiments.analysis.comparison",
+    "load_curves": "experiments.analysis.load",
+    "load_model": "experiments.models.load",
+    "load_trials": "experiments.analysis.load",
+    "main_effects": "experiments.analysis.main_effects",
+    "summarize": "experiments.analysis.statistics",
 }
 
 __all__ = ["compare", "load_curves", "load_model", "load_trials", "main_effects", "summarize"]

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from experiments.command_line import run_command
-
 
 def contents(folder: Path) -> set[tuple[str, int]]:
     return {(str(p.relative_to(folder)), p.stat().st_size) for p in folder.rglob("*")}
@@ -26,7 +24,7 @@ def complaint(
     name = script.__name__ + ".py"  # type: ignore[attr-defined]
     monkeypatch.setattr(sys, "argv", [name, *arguments])
     with pytest.raises(SystemExit) as exit_info:
-        run_command(name, script.main)  # type: ignore[attr-defined]
+        script.main()  # type: ignore[attr-defined]
     captured = capsys.readouterr()
     assert exit_info.value.code == 2, captured.err
     assert captured.out == ""

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from experiments.configuration_runs import ConfigurationRuns
-from experiments.execution import Proposer, drive
-from experiments.planning import Plan, PlannedTrial, make_plan
-from experiments.trial_runs import TrialRuns
-from experiments.work import TrialResult, Work
+from experiments.execution.loop import Proposer, drive
+from experiments.execution.messages import TrialResult, Work
+from experiments.planning.plan import Plan, PlannedTrial, make_plan
+from experiments.sweep.configuration_runs import ConfigurationRuns
+from experiments.sweep.trial_runs import TrialRuns
 from vae.configuration import Trial
 
 Value = Callable[[Trial, int], float]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -29,12 +30,15 @@ def test_vae_loads_neither_mlflow_nor_optuna_nor_yaml() -> None:
 
 
 def test_analyze_loads_no_torch() -> None:
-    modules = loaded("import analyze, experiments.frames, experiments.reporting.folder")
+    modules = loaded(
+        "import experiments.commands.analyze, experiments.analysis.load\n"
+        "import experiments.reporting.folder"
+    )
     assert modules.isdisjoint({"torch", "torchvision"})
 
 
 def test_planning_loads_neither_torch_nor_mlflow() -> None:
-    modules = loaded("import sweep, experiments.plan_table")
+    modules = loaded("import experiments.commands.sweep, experiments.sweep.dry_run")
     assert modules.isdisjoint({"torch", "mlflow", "pandas", "numpy"})
 
 
@@ -42,28 +46,70 @@ def test_ray_is_not_needed_unless_it_is_asked_for() -> None:
     """Everything else of a sweep, where ray cannot be imported."""
     modules = loaded(
         "import sys; sys.modules['ray'] = None\n"
-        "import sweep, analyze, experiments.running, experiments.worker, experiments.search\n"
+        "import experiments.sweep.run, experiments.execution.worker\n"
+        "import experiments.proposers.search\n"
         "del sys.modules['ray']"
     )
-    assert "experiments.execution" in modules
-    assert modules.isdisjoint({"ray", "experiments.ray_engine", "experiments.ray_worker"})
+    assert "experiments.execution.loop" in modules
+    ray = {"ray", "experiments.execution.ray_cluster", "experiments.execution.ray_task"}
+    assert modules.isdisjoint(ray)
 
 
-def test_the_map_of_modules_leaves_none_out() -> None:
+ORDER = (
+    "secrets", "formatting", "metrics", "spec", "tracking", "cli", "analysis", "planning",
+    "execution", "proposers", "sweep", "reporting", "models", "commands",
+)  # fmt: skip
+"""The packages of `experiments`, each of which imports from those before it alone."""
+
+
+def imported_packages(path: Path) -> set[str]:
+    """The packages of `experiments` that a module imports anywhere, lazily or for types, too."""
+    modules: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "experiments":
+            modules += [f"experiments.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules.append(node.module or "")
+        elif isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+    return {m.split(".")[1] for m in modules if m.startswith("experiments.")}
+
+
+def test_no_import_goes_backwards() -> None:
+    folder = REPOSITORY / "experiments"
+    backwards = [
+        f"{path.relative_to(folder)} imports {package}"
+        for path in folder.rglob("*.py")
+        if path != folder / "__init__.py"
+        for package in imported_packages(path)
+        if ORDER.index(package) > ORDER.index(path.relative_to(folder).parts[0].removesuffix(".py"))
+    ]
+    assert backwards == []
+
+
+def test_the_map_of_packages_leaves_none_out() -> None:
     import experiments
 
     folder = REPOSITORY / "experiments"
-    modules = {p.stem for p in folder.glob("*.py")} | {p.parent.name for p in folder.glob("*/*.py")}
+    packages = {p.stem for p in folder.glob("*.py")} | {
+        p.parent.name for p in folder.glob("*/*.py")
+    }
     entries = re.findall(r"^    (\w+(?:, \w+)*)  ", experiments.__doc__ or "", re.MULTILINE)
-    assert sorted(", ".join(entries).split(", ")) == sorted(modules - {"__init__"})
+    assert ", ".join(entries).split(", ") == list(ORDER)
+    assert set(ORDER) == packages - {"__init__"}
+
+
+def test_packages_import_nothing_by_themselves() -> None:
+    for path in (REPOSITORY / "experiments").glob("*/__init__.py"):
+        assert path.read_text() == "", path
 
 
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
         ("mlflow", "experiments/tracking/"),
-        ("optuna", "experiments/studies"),
-        ("ray", "experiments/ray_"),
+        ("optuna", "experiments/proposers/optuna_"),
+        ("ray", "experiments/execution/ray_"),
     ],
 )
 def test_one_place_imports(package: str, allowed: str) -> None:

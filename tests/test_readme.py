@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from experiments.specification import load_experiment
-from experiments.yaml_files import SWEEPS
+from experiments.spec.experiment import load_experiment
+from experiments.spec.yaml_files import SHIPPED
 from tests.conftest import REPOSITORY, environment
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ def test_the_files_that_readme_explains_can_be_run(tmp_path: Path) -> None:
 
 
 def test_every_shipped_sweep_and_picture_is_there() -> None:
-    for path in SWEEPS.glob("*.yaml"):
+    for path in SHIPPED.glob("*.yaml"):
         assert f"`{path.stem}`" in README
     for link in re.findall(r"\]\((docs/[^)]+)\)", README):
         assert (REPOSITORY / link).exists()

@@ -30,17 +30,17 @@ from vae.registry import (
     check_objective,
 )
 
-YARDSTICK = ("nll_samples", "nll_images")
+NLL_FIELDS = ("nll_samples", "nll_images")
 """Fields that are the same for all trials of an experiment, or their nll could not be compared."""
 
-MEASURED_BY = ("dataset", "loss", "transform")
+RETURN_SCALE_FIELDS = ("dataset", "loss", "transform")
 """Fields that change what a return measures; across their values only the yardstick compares."""
 
 NUMBERS_VERSION = 1
 """Raised whenever a change to the code alters results, so that old runs are not taken for new."""
 
 
-SINCE_THEN: dict[str, Any] = {"iwae_samples": 5}
+FIELDS_ADDED_LATER: dict[str, Any] = {"iwae_samples": 5}
 """Fields that were added when there were trials already, with the values that those were run with.
 
 At that value a field is left out of the identity, so that what was run stays what it is. It is
@@ -89,7 +89,7 @@ class Configuration(BaseModel):
     """Log sample images every so many epochs and after the last; 0 logs none."""
     images: PositiveInt = 64
     """How many samples a picture shows."""
-    iwae_samples: PositiveInt = SINCE_THEN["iwae_samples"]
+    iwae_samples: PositiveInt = FIELDS_ADDED_LATER["iwae_samples"]
     """k of loss `iwae`: importance samples per image; of no other loss."""
 
     @model_validator(mode="before")
@@ -119,7 +119,9 @@ class Configuration(BaseModel):
             )
         check_loss_fits(self.loss, self.transform)
         check_objective(
-            self.loss, self.beta, sets_samples=self.iwae_samples != SINCE_THEN["iwae_samples"]
+            self.loss,
+            self.beta,
+            sets_samples=self.iwae_samples != FIELDS_ADDED_LATER["iwae_samples"],
         )
         return self
 
@@ -154,7 +156,7 @@ def _identifying(configuration: Configuration) -> dict[str, Any]:
     return {
         name: value
         for name, value in configuration.model_dump().items()
-        if name not in SINCE_THEN or value != SINCE_THEN[name]
+        if name not in FIELDS_ADDED_LATER or value != FIELDS_ADDED_LATER[name]
     }
 
 

@@ -1,1 +1,0 @@
-"""Frames → sentences, tables, pictures, one HTML file."""

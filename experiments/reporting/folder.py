@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.masking import mask
-from experiments.provenance import provenance
-from experiments.reporting.answer import Answer
-from experiments.reporting.files import as_text
+from experiments.reporting.findings import Answer
 from experiments.reporting.html import render
-from experiments.tracking.tracker import Tracker
+from experiments.reporting.tables import as_text
+from experiments.secrets import mask
+from experiments.tracking.provenance import provenance
+from experiments.tracking.writer import Tracker
 from vae.errors import BadInput
 
 _SUMMARY_FILES = {"summary.csv": "csv", "summary.md": "markdown", "summary.tex": "latex"}

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from experiments.labels import short
+from experiments.formatting import short
+from experiments.metrics import YARDSTICK
 from experiments.reporting import plots
-from experiments.reporting.answer import (
-    YARDSTICK,
+from experiments.reporting.findings import (
     Answer,
     group_sentences,
     holes,

@@ -15,10 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from experiments.labels import short
-from experiments.reporting.answer import YARDSTICK, Answer
-from experiments.statistics import t_interval
-from vae.configuration import MEASURED_BY
+from experiments.analysis.statistics import t_interval
+from experiments.formatting import short
+from experiments.metrics import YARDSTICK
+from experiments.reporting.findings import Answer
+from vae.configuration import RETURN_SCALE_FIELDS
 
 # Okabe & Ito's palette: distinct under every common colour blindness. Line styles and markers
 # carry the same distinction, for print.
@@ -63,7 +64,8 @@ def learning_curves(found: Answer, curves: pd.DataFrame) -> list[tuple[str, str]
     rank = {i: k for k, i in enumerate(found.summary["configuration_id"])}
     have_curves = set(curves["configuration_id"])
     pictures = []
-    for names, ids in first.groupby(list(MEASURED_BY), sort=False).groups.items():
+    for names, rows in first.groupby(list(RETURN_SCALE_FIELDS), sort=False):
+        ids = rows.index
         shown = sorted((i for i in ids if i in have_curves), key=rank.__getitem__)
         if shown:
             labels = {i: found.label(i) for i in shown[: len(COLOURS)]}

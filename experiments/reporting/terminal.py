@@ -8,13 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.reporting.answer import (
-    YARDSTICK,
-    Answer,
-    holes,
-    mean_and_interval,
-    sentences,
-)
+from experiments.metrics import YARDSTICK
+from experiments.reporting.findings import Answer, holes, mean_and_interval, sentences
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH = 8

@@ -12,14 +12,14 @@ from mlflow import MlflowClient, pyfunc
 from mlflow.models import ModelSignature
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
-from experiments.tracking import TrackingRefused
-from experiments.tracking.client import connect, patiently
+from experiments.tracking.errors import TrackingRefused
+from experiments.tracking.retries import connect, patiently
 from vae.errors import BadInput
 
 ALIAS = "champion"
 
 _FOLDER = "model"
-_CODE = Path(__file__).with_name("served_model.py")
+_CODE = Path(__file__).with_name("pyfunc_model.py")
 _NEEDED = ("mlflow", "numpy", "pydantic", "safetensors", "torch")
 """Packages that a registered model is run with, besides this one."""
 

@@ -7,18 +7,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
-from typing_extensions import Self
 
-from experiments.masking import without_credentials
-from experiments.tracking import TrackingRefused, archives
-from experiments.tracking.addresses import sqlite_path
-from experiments.tracking.client import connect, patiently
-from experiments.tracking.pictures import is_picture, step_of
-from experiments.tracking.records import RunRecord
+from experiments.secrets import without_credentials
+from experiments.tracking import model_files
+from experiments.tracking.errors import TrackingRefused
+from experiments.tracking.image_names import is_picture, step_of
+from experiments.tracking.retries import connect, patiently
+from experiments.tracking.run_record import RunRecord
+from experiments.tracking.uris import sqlite_path
 from vae.errors import BadInput
 
 
@@ -112,11 +113,11 @@ class Reader:
 
     def has_weights(self, run_id: str) -> bool:
         """Whether a trial run holds its model's weights."""
-        return archives.has_weights(self._mlflow, run_id)
+        return model_files.has_weights(self._mlflow, run_id)
 
     def read_archive(self, run_id: str) -> dict[str, bytes]:
         """The files of a trial run's model, by name; BadInput if there are none."""
-        return archives.read_archive(self._mlflow, run_id)
+        return model_files.read_archive(self._mlflow, run_id)
 
     def link(self, run_id: str) -> str:
         """Where a run can be looked at: on the tracking server, or in the UI of `make ui`."""

@@ -1,0 +1,146 @@
+"""Tracked experiments as pandas frames; nothing here needs torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from experiments.metrics import FINAL_METRICS
+from experiments.secrets import mask
+from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
+from experiments.tracking.uris import check_reachable, default_uri
+from experiments.tracking.writer import Tracker
+from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial
+from vae.errors import BadInput
+
+
+def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFrame:
+    """Every trial that was ever asked for in an MLflow experiment, run or not.
+
+    Args:
+        experiment: the name of an MLflow experiment
+        tracking_uri: by default `MLFLOW_TRACKING_URI`, or `sqlite:///mlflow.db`
+
+    Returns:
+        One row per expected trial, in the order of their configurations and seeds. Columns:
+        `run_id`, `trial_id`, `configuration_id`, `seed`, `state` (finished, failed, pruned,
+        running, missing), `error` (why it failed, or was given up), every configuration
+        field with its type, and the final metrics under their MLflow names, in nats per image
+        (NaN unless finished).
+
+    Raises:
+        BadInput: when there is no such experiment, or nothing tracks at `tracking_uri`.
+    """
+    tracker = open_tracker(experiment, tracking_uri)
+    tracked = by_trial(tracker.records("trial")).values()
+    by_seed = {(r.tags["configuration_id"], _seed(r)): r for r in tracked}
+    # Two runs of one configuration are left by a kill while one takes the other's place.
+    configuration_runs: dict[str, RunRecord] = {}
+    seeds: dict[str, set[int]] = {}
+    for record in tracker.records("configuration"):
+        configuration_id = record.tags["configuration_id"]
+        configuration_runs[configuration_id] = record
+        seeds.setdefault(configuration_id, set()).update(seeds_asked_for(record))
+    rows = [
+        _row(configuration_run, seed, by_seed.get((configuration_id, seed)))
+        for configuration_id, configuration_run in configuration_runs.items()
+        for seed in sorted(seeds[configuration_id])
+    ]
+    return _typed(pd.DataFrame(rows, columns=_columns(rows)))
+
+
+def load_curves(
+    experiment: str,
+    tracking_uri: str | None = None,
+    metrics: Sequence[str] = ("val/return",),
+) -> pd.DataFrame:
+    """The per-epoch metrics of every trial that has a run.
+
+    Args:
+        metrics: MLflow's names, in nats per image, such as `train/loss` or `val/kl`
+
+    Returns:
+        One row per trial and epoch. Columns: `configuration_id`, `trial_id`, `seed`, `state`,
+        `epoch` (from 1), and one for each metric (NaN where an epoch lacks it).
+
+    Raises:
+        BadInput: as `load_trials`.
+    """
+    tracker = open_tracker(experiment, tracking_uri)
+    rows: list[tuple[Any, ...]] = []
+    for record in by_trial(tracker.records("trial")).values():
+        curves = [dict(tracker.curve(record.run_id, metric)) for metric in metrics]
+        tags = record.tags
+        trial = (tags["configuration_id"], tags["trial_id"], _seed(record), record.state)
+        rows += [
+            (*trial, epoch, *(curve.get(epoch, math.nan) for curve in curves))
+            for epoch in sorted(set().union(*curves))
+        ]
+    identity = ["configuration_id", "trial_id", "seed", "state", "epoch"]
+    return pd.DataFrame(rows, columns=[*identity, *metrics])
+
+
+def open_tracker(experiment: str, tracking_uri: str | None) -> Tracker:
+    """The MLflow experiment of that name.
+
+    Raises:
+        BadInput: when there is none, or nothing tracks at `tracking_uri`.
+    """
+    uri = tracking_uri or default_uri()
+    check_reachable(uri)
+    tracker = Tracker.find(uri, experiment)
+    if tracker is None:
+        raise BadInput(
+            f"nothing of experiment '{experiment}' is tracked at {mask(uri)}: "
+            f"run `python sweep.py {experiment}` first, or give another --tracking-uri"
+        )
+    return tracker
+
+
+def _seed(record: RunRecord) -> int:
+    return int(json.loads(record.tags["trial"])["seed"])
+
+
+def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> dict[str, Any]:
+    """What was written down, not what today's code makes of it: ids change with NUMBERS_VERSION."""
+    tags = record.tags if record else configuration_run.tags
+    given_up = tags.get("pruned") == "true"
+    state = record.state if record else "pruned" if given_up else "missing"
+    why = {"failed": tags.get("error", ""), "pruned": tags.get("pruned.reason", "")}
+    written = json.loads(configuration_run.tags["configuration"])
+    fields = written | {name: v for name, v in FIELDS_ADDED_LATER.items() if name not in written}
+    row = {
+        "run_id": record.run_id if record else "",
+        "trial_id": record.tags["trial_id"] if record else _planned_id(fields, seed),
+        "configuration_id": configuration_run.tags["configuration_id"],
+        "seed": seed,
+        "state": state,
+        "error": why.get(state, ""),
+        **fields,
+    }
+    finals = record.metrics if record and state == "finished" else {}
+    return row | {name: finals.get(name) for name in FINAL_METRICS}
+
+
+def _planned_id(fields: dict[str, Any], seed: int) -> str:
+    try:
+        return Trial(configuration=Configuration(**fields), seed=seed).id
+    except ValidationError:  # of an older version of the code, which only it could run
+        return ""
+
+
+def _columns(rows: list[dict[str, Any]]) -> list[str]:
+    if rows:
+        return list(rows[0])
+    identity = ["run_id", "trial_id", "configuration_id", "seed", "state", "error"]
+    return [*identity, *Configuration.model_fields, *FINAL_METRICS]
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    # A column without a single finished trial holds None only, and would be of type object.
+    return frame.astype(dict.fromkeys(FINAL_METRICS, "float64"))

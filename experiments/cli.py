@@ -1,0 +1,97 @@
+"""What the commands share: bad input is one line on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from experiments.secrets import mask
+from experiments.spec.shard import Shard
+from experiments.tracking.errors import TrackingLost
+from vae.errors import BadInput
+
+EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that complains in one line and takes no abbreviated option."""
+
+    def __init__(self, description: str | None) -> None:
+        super().__init__(prog=program(), description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {mask(message)} (see {self.prog} --help)\n")
+
+
+def program() -> str:
+    """What was typed: `sweep.py` in a checkout, `vae-sweep` where the package is installed."""
+    return Path(sys.argv[0]).name
+
+
+def run_command(main: Callable[[], int]) -> NoReturn:
+    """Run `main` and leave with its exit code; bad input is told as such, a bug as a bug."""
+    # MLflow would report every command to its makers, and delay its exit for it.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        sys.exit(main())
+    except BadInput as error:
+        sys.exit(_complain(str(error)))
+    except TrackingLost as error:
+        print(f"{program()}: the tracking store is gone: {mask(str(error))}", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:  # `analyze.py ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _complain(message: str) -> int:
+    print(f"{program()}: error: {mask(' '.join(message.split()))}", file=sys.stderr)
+    return EXIT_BAD_INPUT
+
+
+def positive_int(text: str) -> int:
+    return _number(text, int, at_least=1, wanted="a whole number from 1")
+
+
+def non_negative_int(text: str) -> int:
+    return _number(text, int, at_least=0, wanted="a whole number from 0")
+
+
+def share(text: str) -> float:
+    """Of what a trial takes; fractions are allowed."""
+    return _number(text, float, at_least=0, wanted="a number from 0")
+
+
+def positive_seconds(text: str) -> float:
+    return _number(text, float, at_least=1e-9, wanted="a number of seconds above 0")
+
+
+def shard(text: str) -> Shard:
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise argparse.ArgumentTypeError(f"should be I/N with I from 1 to N (got '{text}')")
+    return Shard(int(index), int(count))
+
+
+def check_can_be_made(option: str, folder: Path) -> None:
+    """Raise BadInput where `folder` could not be made and written into; makes nothing."""
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise BadInput(f"{option} {folder}: cannot be written")
+
+
+def _number(text: str, kind: Callable[[str], float], at_least: float, wanted: str) -> int:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    if not at_least <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"should be {wanted} (got '{text}')")
+    return value  # type: ignore[return-value]

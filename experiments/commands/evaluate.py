@@ -1,0 +1,79 @@
+"""Load a trained model from MLflow, evaluate it on a test set, and look inside."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from experiments.cli import Parser, check_can_be_made, positive_int, run_command
+from experiments.spec.yaml_files import experiment_name
+from experiments.tracking.uris import default_uri
+from vae.datasets import DATASETS
+from vae.errors import at
+from vae.registry import check_name
+
+MOST_SAMPLES = 5000
+
+
+def main() -> NoReturn:
+    """The command: leaves with its exit code."""
+    run_command(_main)
+
+
+def _main() -> int:
+    arguments = _parser().parse_args()
+    if arguments.dataset is not None:
+        with at("--dataset"):
+            check_name(DATASETS, arguments.dataset, "dataset")
+    if arguments.out is not None:
+        check_can_be_made("--out", arguments.out)
+    from experiments.models.load import choose  # MLflow takes its time to import, and so does torch
+
+    chosen = choose(experiment_name(arguments.run), arguments.tracking_uri)
+    from experiments.models.evaluate import evaluate_subject, take_up
+    from experiments.models.terminal import print_evaluation
+    from experiments.sweep.options import check_device
+
+    check_device(arguments.device)
+    subject = take_up(
+        chosen, arguments.data_dir, arguments.dataset, arguments.samples, arguments.device
+    )
+    print_evaluation(subject, evaluate_subject(subject))
+    if arguments.out is not None:
+        from experiments.models.figures import write_portraits  # and so does matplotlib
+
+        for path in write_portraits(subject, arguments.out):
+            print(f"written: {path}", file=sys.stderr)
+    return 0
+
+
+def _samples(text: str) -> int:
+    n_samples = positive_int(text)
+    if n_samples > MOST_SAMPLES:
+        raise argparse.ArgumentTypeError(f"should be at most {MOST_SAMPLES} (got '{text}')")
+    return n_samples
+
+
+def _parser() -> Parser:
+    parser = Parser(__doc__)
+    add = parser.add_argument
+    add(
+        "run",
+        help="the id of a trial run; of a configuration run, for its seed with the highest "
+        "return; or an experiment, for the best seed of the configuration with the best test/nll",
+    )
+    add("--tracking-uri", default=default_uri(), metavar="URI", help="default: %(default)s")
+    add("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="default: %(default)s")
+    add("--dataset", metavar="NAME", help="another data set with images of the same shape")
+    add(
+        "--samples",
+        type=_samples,
+        metavar="K",
+        help="importance samples per image for test/nll on the whole test set, up to "
+        f"{MOST_SAMPLES} (default: as many as the trial used, on as many images)",
+    )
+    add("--out", type=Path, metavar="DIR", help="also write pictures there")
+    add("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="default: %(default)s")
+    return parser

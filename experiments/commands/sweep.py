@@ -1,0 +1,48 @@
+"""Run an experiment: every configuration with every seed that has not been run yet."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import NoReturn
+
+from experiments.cli import run_command
+from experiments.execution.resources import cpu_cores
+from experiments.secrets import mask
+from experiments.spec.experiment import load_experiment
+from experiments.spec.shard import take_part
+from experiments.spec.yaml_files import find_experiment
+from experiments.sweep.options import Options
+from experiments.sweep.parser import sweep_parser
+from experiments.tracking.uris import checkpoint_folder
+
+
+def main() -> NoReturn:
+    """The command: leaves with its exit code."""
+    run_command(_main)
+
+
+def _main() -> int:
+    arguments = sweep_parser(__doc__).parse_args()
+    path = find_experiment(arguments.experiment)
+    experiment = load_experiment(path, arguments.set, arguments.seeds)
+    if arguments.dry_run:
+        from experiments.sweep.dry_run import print_plan
+
+        print_plan(
+            take_part(experiment, arguments.shard),
+            arguments.tracking_uri,
+            checkpoint_folder(experiment.name, arguments.tracking_uri, arguments.checkpoint_dir),
+            arguments.workers or cpu_cores(),
+            arguments.retry_failed,
+        )
+        return 0
+
+    from experiments.sweep.run import run_sweep  # MLflow takes its time to import
+
+    outcome = run_sweep(experiment, Options.of(arguments))
+    again = mask(shlex.join(["python", *sys.argv]))
+    if outcome.standing:
+        print(*outcome.standing.lines(), sep="\n")
+    print(outcome.closing_line(again, arguments.experiment), file=sys.stderr)
+    return outcome.exit_code

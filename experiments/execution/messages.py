@@ -1,0 +1,77 @@
+"""What the parent process and its workers say to each other: plain values, no torch, no MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vae.configuration import Trial
+
+
+@dataclass(frozen=True)
+class Work:
+    """Advance one trial to an epoch. Asking for the last one finishes it.
+
+    Attributes:
+        label: what people call the trial
+        run_id: its MLflow run, which exists
+        until: the epoch to advance to, from wherever the checkpoint stands
+        metric: what whoever asks wants to know before the last epoch: `return` or `test/nll`
+        fresh: the run has just been made and is empty
+        archive: put the kept model's weights into the run
+        checkpoint: the file of its checkpoint, which need not exist
+    """
+
+    trial: Trial
+    label: str
+    run_id: str
+    until: int
+    metric: str
+    fresh: bool
+    archive: bool
+    tracking_uri: str
+    data_dir: str
+    device: str
+    checkpoint: Path
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What became of a piece of work.
+
+    Attributes:
+        state: "finished"; "advanced" (to `until`, before its last epoch); "failed" (diverged, or
+            an exception: its run says so already); "lost" (the worker died or took too long);
+            "untracked" (the tracking store stayed away, or the disk is full)
+        error: why, in one line, where the state is not a success
+        metrics: the final ones of a finished trial; of one that advanced, the one asked for
+    """
+
+    work: Work
+    state: str
+    error: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """A worker's news, small enough for one atomic write to a pipe."""
+
+    worker: int
+    label: str
+    configuration_id: str
+    epoch: int
+    epochs: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to tell people."""
+
+    label: str
+    text: str
+
+
+Event = EpochDone | Notice

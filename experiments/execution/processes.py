@@ -1,0 +1,159 @@
+"""Trials in spawned processes of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from pebble import ProcessPool
+
+from experiments.execution.locks import join_workers
+from experiments.execution.messages import Event, TrialResult, Work
+
+
+class Processes:
+    """Spawned workers that live for the whole sweep, one trial at a time each.
+
+    Every worker has a pool of its own. A pool's workers share locks, and one that is killed
+    while it holds them takes the others with it; here it takes its own trial only.
+    """
+
+    def __init__(
+        self,
+        n_workers: int,
+        on_event: Callable[[Event], None],
+        workers_lock: Path,
+        timeout: float | None = None,
+    ) -> None:
+        """Start the workers.
+
+        Args:
+            on_event: called with what the workers tell, in a thread of its own
+            workers_lock: every worker holds it for as long as it lives
+            timeout: seconds that a piece of work may take
+        """
+        self._workers_lock = workers_lock
+        self.capacity = n_workers
+        self._timeout = timeout
+        self._context = multiprocessing.get_context("spawn")
+        self._news, self._newsroom = self._context.Pipe(duplex=False)
+        self._listener = threading.Thread(target=_listen, args=(self._news, on_event), daemon=True)
+        self._listener.start()
+        self._pools = [self._new_pool() for _ in range(n_workers)]
+        # A future is done a moment before its callback has made its pool idle: wait for that.
+        self._idle: queue.LifoQueue[ProcessPool] = queue.LifoQueue()
+        for pool in self._pools:
+            self._idle.put(pool)
+
+    def _new_pool(self) -> ProcessPool:
+        pool = ProcessPool(
+            max_workers=1,
+            initializer=_become_worker,
+            initargs=(self._newsroom, self._workers_lock),
+            context=self._context,
+        )
+        with _ctrl_c_ignored():  # also by the worker while it starts
+            pool.schedule(_warm_up)
+        return pool
+
+    def submit(self, work: Work) -> Future[TrialResult]:
+        pool = self._idle.get(timeout=60)
+        if not pool.active:  # its worker died while it had nothing to do
+            pool = self._replace(pool)
+        future: Future[TrialResult] = pool.schedule(
+            _advance_in_worker, args=(work,), timeout=self._timeout
+        )
+        future.add_done_callback(lambda done: self._release(pool, done))
+        return future
+
+    def _release(self, pool: ProcessPool, done: Future[TrialResult]) -> None:
+        if not done.cancelled() and done.exception() is not None:
+            pool.stop()  # whatever state its locks are in
+        self._idle.put(pool)
+
+    def _replace(self, pool: ProcessPool) -> ProcessPool:
+        pool.stop()
+        pool.join()
+        self._pools.remove(pool)
+        self._pools.append(self._new_pool())
+        return self._pools[-1]
+
+    def stop(self) -> None:
+        for pool in self._pools:
+            pool.stop()
+        for pool in self._pools:
+            pool.join()
+        self._newsroom.close()
+        self._listener.join(timeout=5)
+
+
+@contextlib.contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _listen(news: Connection, on_event: Callable[[Event], None]) -> None:
+    """Pass on what the workers tell until the last of them, and the parent, hung up."""
+    while True:
+        try:
+            event = news.recv()
+        except (EOFError, OSError):
+            return
+        on_event(event)
+
+
+# What follows runs in the worker.
+
+
+_newsroom: Connection | None = None
+
+
+def _become_worker(newsroom: Connection, workers_lock: Path) -> None:
+    global _newsroom
+    _newsroom = newsroom
+    join_workers(workers_lock)
+    parent = multiprocessing.parent_process()
+    if parent is None or not parent.is_alive():  # it died while this process was starting
+        os._exit(1)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """A worker that outlived its parent would write to a run that has been taken over."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _warm_up() -> None:
+    """Import what takes seconds before there is work."""
+    import experiments.execution.worker  # noqa: F401
+
+
+def _advance_in_worker(work: Work) -> TrialResult:
+    from experiments.execution import worker
+
+    return worker.advance(work, _send)
+
+
+def _send(event: Event) -> None:
+    """All workers share one pipe without a lock: a message this small is written whole or not."""
+    if _newsroom is not None:
+        with contextlib.suppress(OSError):  # the parent is gone, and so are we in a moment
+            _newsroom.send(event)

@@ -1,0 +1,121 @@
+"""What runs on the nodes of a Ray cluster: a trial in each task, and one actor for their news."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import fcntl
+import functools
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiments.execution.locks import join_workers
+from experiments.execution.messages import EpochDone, Event, TrialResult, Work
+from vae import datasets
+from vae.errors import BadInput
+
+_LAST_WORD_SECONDS = 5
+"""That a worker has to say that its trial takes too long, before it ends itself."""
+
+
+class Newsroom:
+    """Where workers leave their news and the parent fetches them: an actor on its node."""
+
+    def __init__(self) -> None:
+        self._news: list[Event] = []
+        self._timed_out: set[str] = set()
+
+    def tell(self, event: Event) -> None:
+        self._news.append(event)
+
+    def read(self) -> list[Event]:
+        """What has come in since it was read last."""
+        news, self._news = self._news, []
+        return news
+
+    def time_out(self, run_id: str) -> None:
+        """A worker's last word: it is about to end itself and what it works on."""
+        self._timed_out.add(run_id)
+
+    def why_lost(self, run_id: str, otherwise: str) -> str:
+        if run_id not in self._timed_out:
+            return otherwise
+        self._timed_out.remove(run_id)
+        return "timed out"
+
+
+def advance_on_node(
+    work: Work, timeout: float | None, workers_lock: Path, newsroom: Any
+) -> TrialResult:
+    from experiments.execution import worker
+
+    _join_once(workers_lock)
+    try:
+        _prepare_once(work.trial.configuration.dataset, work.data_dir)
+    except BadInput as error:  # this node has no data; another may
+        return TrialResult(work, "lost", f"{error} (on {socket.gethostname()})")
+    with _at_most(timeout, lambda: _time_out(newsroom, work.run_id)):
+        return worker.advance(work, functools.partial(_tell, newsroom))
+
+
+@functools.cache
+def _join_once(workers_lock: Path) -> None:
+    """A second sweep on the parent's machine waits for those of a first one that was killed."""
+    workers_lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    join_workers(workers_lock)
+
+
+@functools.cache
+def _prepare_once(dataset: str, data_dir: str) -> None:
+    """The first worker of a node fetches what is missing, the others wait for it."""
+    with (Path(tempfile.gettempdir()) / f"vae-sweeps-data-{os.getuid()}").open("a") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        datasets.DATASETS[dataset].prepare(Path(data_dir))
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float | None, give_up: Callable[[], None]) -> Iterator[None]:
+    """End this process if what is inside takes longer: interrupted anywhere, an import say, it
+    would be of no use to the next trial.
+    """
+    if seconds is None:
+        yield
+        return
+    alarm = threading.Timer(seconds, give_up)
+    alarm.daemon = True
+    alarm.start()
+    # Also if the trial hangs in a place where no other thread of Python gets a turn.
+    faulthandler.dump_traceback_later(seconds + 2 * _LAST_WORD_SECONDS, exit=True)
+    try:
+        yield
+    finally:
+        alarm.cancel()
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _time_out(newsroom: Any, run_id: str) -> None:
+    import ray
+
+    with contextlib.suppress(ray.exceptions.RayError):
+        ray.get(newsroom.time_out.remote(run_id), timeout=_LAST_WORD_SECONDS)
+    os._exit(1)
+
+
+def _tell(newsroom: Any, event: Event) -> None:
+    """Nobody waits for an answer: a worker that waits gives its CPU to another."""
+    if isinstance(event, EpochDone):  # process ids are of a node, this is of the cluster
+        event = replace(event, worker=_worker_number())
+    newsroom.tell.remote(event)
+
+
+@functools.cache
+def _worker_number() -> int:
+    import ray
+
+    return int(ray.get_runtime_context().get_worker_id()[:12], 16)

@@ -1,0 +1,27 @@
+"""One trial after another in the sweep's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from experiments.execution.messages import Event, TrialResult, Work
+
+
+class Serial:
+    """One trial after another in this process, for debugging."""
+
+    capacity = 1
+
+    def __init__(self, on_event: Callable[[Event], None]) -> None:
+        from experiments.execution import worker
+
+        self._advance = worker.advance
+        self._on_event = on_event
+
+    def submit(self, work: Work) -> Future[TrialResult]:
+        future: Future[TrialResult] = Future()
+        future.set_result(self._advance(work, self._on_event))
+        return future
+
+    def stop(self) -> None: ...

@@ -1,0 +1,158 @@
+"""What a worker does: advance one trial from its last checkpoint, and track it on the way."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable
+
+from experiments.execution.messages import EpochDone, Event, Notice, TrialResult, Work
+from experiments.execution.process import compute_device, prepare_process
+from experiments.secrets import mask
+from experiments.tracking.errors import TrackingLost, TrackingRefused
+from experiments.tracking.retries import NO_ROOM
+from experiments.tracking.trial_writer import TrialLog
+from vae import archive, checkpoints
+from vae.configuration import Trial
+from vae.errors import Diverged
+from vae.evaluation import evaluate, nll
+from vae.images import reconstructions, samples
+from vae.model import VAE
+from vae.splits import Splits, load_splits
+from vae.training import EpochMetrics, Training, fit
+
+
+def advance(work: Work, report: Callable[[Event], None]) -> TrialResult:
+    """Do `work`. What goes wrong in it ends up in its run and in the result, and nowhere else."""
+    # Every time: a process that took another's place may have done nothing before.
+    prepare_process()
+    log = TrialLog(work.tracking_uri, work.run_id)
+    try:
+        return _advance(work, log, report)
+    except TrackingLost as error:
+        return TrialResult(work, "untracked", str(error))
+    except Diverged as error:
+        return _fail(work, log, f"diverged: {error}", "")
+    except OSError as error:
+        if error.errno in NO_ROOM:  # not this trial's fault, and the next one would meet it too
+            return TrialResult(work, "untracked", f"{error.strerror} ({error.filename})")
+        return _fail(work, log, f"{type(error).__name__}: {error}", traceback.format_exc())
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _fail(work, log, reason, traceback.format_exc())
+
+
+def _fail(work: Work, log: TrialLog, reason: str, details: str) -> TrialResult:
+    try:
+        log.fail(reason, details)
+    except TrackingLost as error:
+        return TrialResult(work, "untracked", str(error))
+    except TrackingRefused as error:  # its run was deleted: that is all there is to say of it
+        reason = f"{reason}; {error}"
+    work.checkpoint.unlink(missing_ok=True)
+    return TrialResult(work, "failed", mask(reason))
+
+
+def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> TrialResult:
+    if not work.fresh and (finals := log.read_back()) is not None:
+        work.checkpoint.unlink(missing_ok=True)
+        return TrialResult(work, "finished", metrics=finals)
+    configuration = work.trial.configuration
+    device = compute_device(work.device)
+    splits = load_splits(configuration, work.data_dir, device)
+    training = _restore(work, splits, device, report)
+    for metrics in fit(training, splits, work.until):
+        named = epoch_metrics(metrics, configuration.beta)
+        log.log_epoch(metrics.epoch, named)
+        _log_images(log, training, splits)
+        # Last, so that what a checkpoint has seen has been tracked. An epoch repeated after a
+        # kill in between gives the same numbers, and the log leaves out what it already has.
+        checkpoints.save(training, work.checkpoint)
+        report(
+            EpochDone(
+                worker=os.getpid(),
+                label=work.label,
+                configuration_id=configuration.id,
+                epoch=metrics.epoch,
+                epochs=configuration.epochs,
+                metrics=named,
+            )
+        )
+    if work.until < configuration.epochs:
+        return TrialResult(work, "advanced", metrics=_metric_so_far(training, splits, work.metric))
+    finals = _final_metrics(training, splits)
+    if work.archive:
+        log.archive(_archive(training, splits))
+    log.finish(finals)
+    work.checkpoint.unlink(missing_ok=True)
+    return TrialResult(work, "finished", metrics=finals)
+
+
+def _restore(work: Work, splits: Splits, device: str, report: Callable[[Event], None]) -> Training:
+    """The training as its checkpoint has it, or at its start."""
+    training = Training(work.trial, splits.train.shape, device)
+    if not work.checkpoint.exists():
+        return training
+    try:
+        checkpoints.load(training, work.checkpoint)
+    except checkpoints.UnusableCheckpoint as error:
+        aside = work.checkpoint.with_suffix(".unusable")
+        work.checkpoint.replace(aside)
+        text = f"{error}; set aside as {aside.name}, the trial starts over"
+        report(Notice(work.label, f"warning: {text}"))
+        return Training(work.trial, splits.train.shape, device)
+    return training
+
+
+def epoch_metrics(metrics: EpochMetrics, beta: float) -> dict[str, float]:
+    """An epoch under the names that MLflow shows."""
+    named = {}
+    for split, terms in (("train", metrics.train), ("val", metrics.val)):
+        named[f"{split}/loss"] = terms.loss(beta)
+        named[f"{split}/reconstruction"] = terms.reconstruction
+        named[f"{split}/kl"] = terms.kl
+    named["val/return"] = metrics.val.episodic_return
+    named["epoch_seconds"] = metrics.seconds
+    named["images_per_second"] = metrics.images_per_second
+    return named
+
+
+def _log_images(log: TrialLog, training: Training, splits: Splits) -> None:
+    configuration, epoch = training.trial.configuration, training.epoch
+    every = configuration.image_every
+    if every and (epoch % every == 0 or epoch == configuration.epochs):
+        _, n_columns = configuration.samples_layout
+        log.log_image("samples", samples(training.model, configuration.images, n_columns), epoch)
+        log.log_image("reconstructions", reconstructions(training.model, splits.test), epoch)
+
+
+def _metric_so_far(training: Training, splits: Splits, metric: str) -> dict[str, float]:
+    """What the trial would have if it ended here."""
+    if metric == "return":
+        return {"return": training.best_return}
+    return {metric: _yardstick(training.kept_model(), splits, training.trial)}
+
+
+def _final_metrics(training: Training, splits: Splits) -> dict[str, float]:
+    """Of the kept model, under the names that MLflow shows."""
+    model, trial = training.kept_model(), training.trial
+    test = evaluate(model, splits.test, trial.seed)
+    return {
+        "return": training.best_return,
+        "best_epoch": float(training.best_epoch),
+        "test/return": test.episodic_return,
+        "test/reconstruction": test.reconstruction,
+        "test/kl": test.kl,
+        "test/nll": _yardstick(model, splits, trial),
+    }
+
+
+def _archive(training: Training, splits: Splits) -> dict[str, bytes]:
+    """The kept model, as files."""
+    model, shape = training.kept_model(), splits.train.shape
+    return archive.pack(model, training.trial, shape, training.best_epoch)
+
+
+def _yardstick(model: VAE, splits: Splits, trial: Trial) -> float:
+    bits = splits.test_bits.part(0, trial.configuration.nll_images)
+    return nll(model, splits.test, bits, trial.configuration.nll_samples, trial.seed)

@@ -1,0 +1,23 @@
+"""Values as people read them in a label."""
+
+from __future__ import annotations
+
+import numbers
+
+
+def short(value: object) -> str:
+    """Four digits of a fraction; anything else as it is."""
+    if isinstance(value, numbers.Integral) or not isinstance(value, numbers.Real):
+        return str(value)
+    return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 20 s`, `2 h 05 min`"""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

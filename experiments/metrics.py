@@ -1,0 +1,105 @@
+"""Every metric of a trial, once: its name, unit, direction, split and what it compares across."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vae.configuration import NLL_FIELDS, RETURN_SCALE_FIELDS
+from vae.registry import check_name
+
+
+class Direction(StrEnum):
+    """Which way a metric is better; a metric without a direction ranks nothing."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of a trial, under its name in MLflow.
+
+    Attributes:
+        unit: as a label of an axis shows it
+        split: the images it is of: train, val, test; empty for what is of none
+        scale: the configuration fields that change what it measures: values are compared only
+            where all of these agree
+        aggregate: its name on a configuration run; empty where it is not aggregated there
+        final: logged once, at a trial's end, rather than every epoch
+    """
+
+    name: str
+    unit: str
+    direction: Direction
+    split: str
+    scale: tuple[str, ...] = RETURN_SCALE_FIELDS
+    aggregate: str = ""
+    final: bool = True
+
+    @property
+    def ranks(self) -> bool:
+        """Whether configurations may be compared by it."""
+        return self.direction is not Direction.NONE
+
+    @property
+    def lower_is_better(self) -> bool:
+        return self.direction is Direction.LOWER
+
+    @property
+    def compares_losses(self) -> bool:
+        """Whether it means the same for every loss and transform."""
+        return "loss" not in self.scale
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, −1 where lower is: times a value, higher is better."""
+        return -1 if self.lower_is_better else 1
+
+
+_NATS = "nats per image"
+_HIGHER, _LOWER, _NONE = Direction.HIGHER, Direction.LOWER, Direction.NONE
+_NLL_SCALE = ("dataset", *NLL_FIELDS)
+
+_TABLE = (
+    Metric("return", _NATS, _HIGHER, "val", aggregate="return"),
+    Metric("best_epoch", "epochs", _NONE, ""),
+    Metric("test/return", _NATS, _HIGHER, "test"),
+    Metric("test/reconstruction", _NATS, _LOWER, "test"),
+    Metric("test/kl", _NATS, _LOWER, "test"),
+    Metric("test/nll", _NATS, _LOWER, "test", scale=_NLL_SCALE, aggregate="nll"),
+    Metric("train/loss", _NATS, _LOWER, "train", final=False),
+    Metric("train/reconstruction", _NATS, _LOWER, "train", final=False),
+    Metric("train/kl", _NATS, _LOWER, "train", final=False),
+    Metric("val/loss", _NATS, _LOWER, "val", final=False),
+    Metric("val/reconstruction", _NATS, _LOWER, "val", final=False),
+    Metric("val/kl", _NATS, _LOWER, "val", final=False),
+    Metric("val/return", _NATS, _HIGHER, "val", final=False),
+    Metric("epoch_seconds", "seconds", _NONE, "", final=False),
+    Metric("images_per_second", "images per second", _NONE, "train", final=False),
+)
+
+METRICS = {metric.name: metric for metric in _TABLE}
+"""By name."""
+
+
+def find_metric(name: str) -> Metric:
+    """The metric of that name; BadInput that lists the names if there is none."""
+    return METRICS[check_name(METRICS, name, "metric")]
+
+
+FINAL_METRICS = tuple(metric.name for metric in _TABLE if metric.final)
+"""Names of what a finished trial has, in the order of the columns of `trials.csv`."""
+
+AGGREGATED = {metric.aggregate: metric.name for metric in _TABLE if metric.aggregate}
+"""Name on a configuration run, name on its trials."""
+
+CURVE = "val/return"
+"""The metric whose mean over seeds is drawn epoch by epoch on a configuration run."""
+
+YARDSTICK = "test/nll"
+"""The metric that compares configurations across losses and transforms."""
+
+DECISION_METRICS = {"return": "return", "nll": "test/nll"}
+"""What may choose, by its name in an experiment file."""

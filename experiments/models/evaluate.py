@@ -1,0 +1,173 @@
+"""An archived model on a test set, held against what its trial logged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.execution.process import compute_device, prepare_process
+from experiments.models.load import Chosen, load_archived
+from experiments.sweep.progress import counting
+from vae.archive import Archived, Description
+from vae.configuration import NUMBERS_VERSION, Configuration
+from vae.datasets import DATASETS
+from vae.errors import BadInput
+from vae.evaluation import estimate_nll, evaluate
+from vae.splits import TestSplit, load_test
+
+ROUNDING = 1e-5
+"""Relative; by what the same computation differs on another processor or version of torch."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What the numbers of an evaluation depend on besides the model.
+
+    Attributes:
+        n_samples: K of the yardstick
+        n_images: how many test images, from the first, the yardstick is estimated on
+        device: `cpu` or `cuda`, which draw different noise
+    """
+
+    dataset: str
+    n_samples: int
+    n_images: int
+    device: str
+
+    @classmethod
+    def of_trial(cls, configuration: Configuration) -> Protocol:
+        """What the trial was evaluated by; where, only its worker knows: most often on the CPU."""
+        return cls(
+            configuration.dataset, configuration.nll_samples, configuration.nll_images, "cpu"
+        )
+
+    def differences(self, other: Protocol) -> str:
+        """In words; empty if there are none."""
+        names = {"n_samples": "K", "n_images": "images", "dataset": "data set", "device": "device"}
+        return ", ".join(
+            f"{name} {getattr(other, field)} → {getattr(self, field)}"
+            for field, name in names.items()
+            if getattr(self, field) != getattr(other, field)
+        )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model that is evaluated and pictured, and on what."""
+
+    chosen: Chosen
+    archived: Archived
+    protocol: Protocol
+    test: TestSplit
+
+    @property
+    def description(self) -> Description:
+        return self.archived.description
+
+
+@dataclass(frozen=True)
+class Row:
+    """A number of an evaluation.
+
+    Attributes:
+        logged: what the trial logged under that name; None on another data set
+        verdict: in words, how the two compare
+    """
+
+    name: str
+    value: float
+    logged: float | None
+    verdict: str
+
+
+def take_up(
+    chosen: Chosen, data_dir: Path, dataset: str | None, n_samples: int | None, device: str
+) -> Subject:
+    """Have the model back, and the test set it is to be evaluated on.
+
+    Args:
+        dataset: another one than it was trained on
+        n_samples: K, then on the whole test set; by default what the trial used, on its images
+
+    Raises:
+        BadInput: for a bad archive, or images that are not of the model's shape.
+    """
+    prepare_process()
+    device = compute_device(device)
+    archived = load_archived(chosen, device)
+    configuration = archived.description.trial.configuration
+    name = dataset or configuration.dataset
+    DATASETS[name].prepare(data_dir)
+    test = load_test(name, configuration.transform, str(data_dir.absolute()), device)
+    if test.images.shape != archived.description.shape:
+        raise BadInput(
+            f"--dataset {name}: its images are {_by(test.images.shape)}, and the model takes "
+            f"{_by(archived.description.shape)}"
+        )
+    n_test = len(test.bits)
+    used = configuration.nll_samples, min(configuration.nll_images, n_test)
+    protocol = Protocol(name, *((n_samples, n_test) if n_samples else used), device)
+    return Subject(chosen, archived, protocol, test)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def evaluate_subject(subject: Subject) -> list[Row]:
+    """The return's terms on the whole test set, and the yardstick by the subject's protocol."""
+    model, protocol, test = subject.archived.model, subject.protocol, subject.test
+    seed = subject.description.trial.seed
+    terms = evaluate(model, test.images, seed)
+    bits = test.bits.part(0, protocol.n_images)
+    with counting(f"test/nll with {protocol.n_samples} samples", protocol.n_images) as advance:
+        nll = estimate_nll(model, test.images, bits, protocol.n_samples, seed, advance)
+    values = {
+        "test/return": terms.episodic_return,
+        "test/reconstruction": terms.reconstruction,
+        "test/kl": terms.kl,
+        "test/nll": nll.mean,
+    }
+    return list(_held_against_the_log(subject, values, nll.standard_error))
+
+
+def _held_against_the_log(
+    subject: Subject, values: Mapping[str, float], nll_error: float
+) -> Iterator[Row]:
+    then = Protocol.of_trial(subject.description.trial.configuration)
+    now = subject.protocol
+    for name, value in values.items():
+        logged = subject.chosen.run.metrics.get(name)
+        if now.dataset != then.dataset or logged is None:
+            yield Row(name, value, None, f"± {nll_error:.2f}" if name == "test/nll" else "")
+        elif name == "test/nll" and now.differences(then):
+            why = now.differences(then)
+            verdict = f"{value - logged:+.3f}, standard error {nll_error:.2f}: {why}"
+            yield Row(name, value, logged, verdict)
+        else:
+            yield Row(name, value, logged, _verdict(value, logged, now.device))
+
+
+def _verdict(value: float, logged: float, device: str) -> str:
+    if value == logged:
+        return "equal to the last bit"
+    difference = f"differs by {value - logged:+.2g}"
+    if device != "cpu":
+        return f"{difference}: another device, other noise"
+    if math.isclose(value, logged, rel_tol=ROUNDING):
+        return f"{difference}: within rounding ({ROUNDING:g} of it)"
+    return f"{difference}: MORE than rounding ({ROUNDING:g} of it)"
+
+
+def notes(subject: Subject) -> Iterator[str]:
+    """What a reader of the numbers has to know."""
+    if subject.chosen.why:
+        yield f"{subject.chosen.name}: {subject.chosen.why}"
+    version = subject.description.numbers_version
+    if version != NUMBERS_VERSION:
+        yield (
+            f"trained by numbers version {version}; this code is version {NUMBERS_VERSION}, and "
+            f"need not give the same numbers"
+        )

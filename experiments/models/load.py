@@ -1,0 +1,172 @@
+"""Trained models, had back from MLflow alone: by run, or the best of what a name stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from experiments.metrics import METRICS
+from experiments.tracking.reader import Reader
+from experiments.tracking.run_record import RunRecord
+from experiments.tracking.uris import check_reachable, default_uri
+from vae.configuration import Trial
+from vae.errors import BadInput, at
+
+if TYPE_CHECKING:
+    from vae.archive import Archived
+    from vae.model import VAE
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A trial run that is meant.
+
+    Attributes:
+        why: how it was chosen; empty where it was named by its id
+    """
+
+    tracker: Reader
+    run: RunRecord
+    why: str = ""
+
+    @property
+    def name(self) -> str:
+        """What MLflow calls the run."""
+        return self.run.tags.get("mlflow.runName", self.run.run_id)
+
+
+def load_model(run_id: str, tracking_uri: str | None = None, device: str = "cpu") -> VAE:
+    """The model that a finished trial kept: that of the epoch with the highest validation return.
+
+    Args:
+        run_id: of a trial run
+        tracking_uri: by default `MLFLOW_TRACKING_URI`, or `sqlite:///mlflow.db`
+        device: where its weights are to be
+
+    Returns:
+        The model in eval mode. `decode(z)` and `reconstruct(x)` give images in [0, 1].
+
+    Raises:
+        BadInput: when there is no such run, or no whole archive in it; nothing of it is executed.
+    """
+    return load_archived(find_trial(run_id, tracking_uri), device).model
+
+
+def load_archived(chosen: Chosen, device: str = "cpu") -> Archived:
+    """The archived model of a trial run, with what its archive says of it; BadInput as above."""
+    from vae.archive import unpack  # torch takes its time to import
+
+    with at(f"run {chosen.run.run_id}"):
+        archived = unpack(chosen.tracker.read_archive(chosen.run.run_id), device)
+        _check_same_trial(archived.description.trial, chosen.run)
+    return archived
+
+
+def _check_same_trial(archived: Trial, run: RunRecord) -> None:
+    try:
+        tagged = Trial.model_validate_json(run.tags["trial"])
+    except (KeyError, ValidationError) as error:
+        raise BadInput("its tag `trial` is not of a sweep of this project's") from error
+    if tagged != archived:
+        raise BadInput("holds the archive of another trial than its tag `trial` says")
+
+
+def find_trial(run_id: str, tracking_uri: str | None = None) -> Chosen:
+    """The trial run of that id; BadInput if there is none."""
+    uri = _reachable(tracking_uri)
+    found = Reader.of_run(uri, run_id)
+    if found is None:
+        raise BadInput(f"no run '{run_id}' is tracked at {uri}; give another --tracking-uri")
+    chosen = Chosen(*found)
+    _check_ours(chosen.run)
+    if chosen.run.tags["kind"] != "trial":
+        raise BadInput(f"run {run_id} is a {chosen.run.tags['kind']} run; name one of its trials")
+    return chosen
+
+
+def choose(name: str, tracking_uri: str | None = None) -> Chosen:
+    """The trial that a name stands for.
+
+    Args:
+        name: the id of a trial run; of a configuration run, which means its seed with the highest
+            return; or the name of an experiment, which means the best configuration's best seed
+            by test/nll, the one number that ranks across losses
+
+    Raises:
+        BadInput: when it stands for nothing, or no weights were kept of what it stands for.
+    """
+    uri = _reachable(tracking_uri)
+    found = Reader.of_run(uri, name)
+    if found is None:
+        return best_of_experiment(name, uri)
+    tracker, run = found
+    _check_ours(run)
+    if run.tags["kind"] == "trial":
+        return Chosen(tracker, run)
+    if run.tags["kind"] == "configuration":
+        label = run.tags.get("mlflow.runName", name)
+        return _best_seed(tracker, run.tags["configuration_id"], label, "return")
+    raise BadInput(f"run {name} is a {run.tags['kind']} run: name a trial or a configuration")
+
+
+def _reachable(tracking_uri: str | None) -> str:
+    uri = tracking_uri or default_uri()
+    check_reachable(uri)
+    return uri
+
+
+def _check_ours(run: RunRecord) -> None:
+    if "kind" not in run.tags or "configuration_id" not in run.tags:
+        raise BadInput(f"run {run.run_id} is not one of a sweep of this project's")
+    if run.tags["kind"] == "trial" and run.state != "finished":
+        raise BadInput(f"run {run.run_id} is of a trial that is not finished ({run.state})")
+
+
+def best_of_experiment(name: str, uri: str) -> Chosen:
+    """The best configuration by its mean test/nll, and of that the seed with the lowest.
+
+    Raises:
+        BadInput: when nothing of it is finished, or nothing ranks, or no weights were kept.
+    """
+    tracker = Reader.find(uri, name)
+    if tracker is None:
+        raise BadInput(f"no run and no experiment '{name}' is tracked at {uri}")
+    from experiments.analysis.comparison import compare
+    from experiments.analysis.load import load_trials  # pandas takes its time to import
+
+    ranking = compare(load_trials(name, uri), "test/nll")
+    if ranking.empty:
+        raise BadInput(f"experiment '{name}': no trial has finished yet")
+    if ranking["group"].nunique() > 1:
+        raise BadInput(
+            f"experiment '{name}' is on several data sets, across which nothing ranks: name a run"
+        )
+    best = str(ranking["configuration_id"].iloc[0])
+    label = f"the configuration with the best mean test/nll ({ranking['mean'].iloc[0]:.2f})"
+    return _best_seed(tracker, best, label, "test/nll")
+
+
+def _best_seed(tracker: Reader, configuration_id: str, label: str, metric: str) -> Chosen:
+    """Of the seeds whose weights were kept."""
+    finished = [
+        run
+        for run in tracker.records("trial")
+        if run.tags.get("configuration_id") == configuration_id and run.state == "finished"
+    ]
+    kept = [run for run in finished if tracker.has_weights(run.run_id)]
+    if not kept:
+        raise BadInput(
+            f"{label}: of its {len(finished)} finished seeds no weights were kept; see `--archive` "
+            f"of sweep.py"
+        )
+    best = _best(kept, metric)
+    among = f"{len(kept)}" if len(kept) == len(finished) else f"{len(kept)} kept"
+    why = f"the best by {metric} of {among} seeds of {label}"
+    return Chosen(tracker, best, why)
+
+
+def _best(runs: Iterable[RunRecord], metric: str) -> RunRecord:
+    return max(runs, key=lambda run: METRICS[metric].sign * run.metrics[metric])

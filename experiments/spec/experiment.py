@@ -1,0 +1,249 @@
+"""YAML → `Experiment`: what a person wrote, checked to the last key, as configurations × seeds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from experiments.formatting import short
+from experiments.metrics import DECISION_METRICS
+from experiments.spec.search_space import (
+    StudyPlan,
+    StudySection,
+    check_choices,
+    check_distinct,
+    make_configuration,
+)
+from experiments.spec.seeds import parse_seeds
+from experiments.spec.yaml_files import parse_yaml, read_yaml
+from vae.configuration import RETURN_SCALE_FIELDS, Configuration, Trial, check_field, explain
+from vae.errors import BadInput, at
+from vae.registry import check_name
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One question: every configuration of a grid, or those that a study proposes, with every seed.
+
+    Attributes:
+        axes: the fields that vary, in the order of the file
+        configurations: of the grid; a study's are not known beforehand
+        racing: stop giving seeds to a configuration that has lost
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    configurations: tuple[Configuration, ...]
+    seeds: tuple[int, ...]
+    racing: bool = False
+    study: StudyPlan | None = None
+
+    @property
+    def metric(self) -> str:
+        """What a study optimises, or a race is decided by: the return where all configurations
+        measure the same thing with it, else the yardstick.
+        """
+        if self.study:
+            return self.study.metric
+        kinds = {
+            tuple(getattr(c, field) for field in RETURN_SCALE_FIELDS) for c in self.configurations
+        }
+        return DECISION_METRICS["return" if len(kinds) == 1 else "nll"]
+
+    @property
+    def study_name(self) -> str:
+        """Of the study in Optuna's storage; a question asked otherwise is another study."""
+        digest = self.study.digest(self.seeds, self.racing) if self.study else ""
+        return f"{self.name} {digest}"
+
+    @property
+    def datasets(self) -> set[str]:
+        """The names of the data sets that it needs."""
+        if self.study:
+            return {self.study.fixed["dataset"]}
+        return {configuration.dataset for configuration in self.configurations}
+
+    def trials(self) -> Iterator[Trial]:
+        """Seed by seed, so that a sweep cut short has compared every configuration it could."""
+        for seed in self.seeds:
+            for configuration in self.configurations:
+                yield Trial(configuration=configuration, seed=seed)
+
+    def label(self, configuration: Configuration) -> str:
+        """What a table calls a configuration: encoder, loss, transform, and what else varies."""
+        always = ("encoder", "loss", "transform")
+        words = [str(getattr(configuration, field)) for field in always]
+        words += [f"{a}={short(getattr(configuration, a))}" for a in self.axes if a not in always]
+        return " ".join(words)
+
+
+def load_experiment(
+    path: Path, assignments: Iterable[str] = (), seeds: str | None = None
+) -> Experiment:
+    """Read an experiment file and apply `--set` assignments and `--seeds`.
+
+    Raises:
+        BadInput: with the file, the key and the way out in one line.
+    """
+    with at(str(path)):
+        file = _SweepFile.checked(read_yaml(path))
+    for assignment in assignments:
+        with at(f"--set {assignment}"):
+            file.assign(assignment)
+    if seeds is not None:
+        with at("--seeds"):
+            file.seeds = parse_seeds(seeds)
+    with at(str(path)):
+        return file.experiment()
+
+
+# ----------------------------------------------------------------- the parts of a file
+
+
+def _check_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    checked = {}
+    for field, value in fields.items():
+        with at(field):
+            checked[field] = check_field(field, value)
+    return checked
+
+
+def _check_axes(axes: dict[str, Any]) -> dict[str, list[Any]]:
+    checked = {}
+    for field, values in axes.items():
+        with at(field):
+            checked[field] = check_choices(field, values)
+    return checked
+
+
+def _check_equal_lengths(axes: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    lengths = {field: len(values) for field, values in axes.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{field} has {n}" for field, n in lengths.items())
+        raise BadInput(f"axes that advance together should be equally long: {shown}")
+    return axes
+
+
+def _check_not_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    if not fields:
+        raise BadInput("an empty rule would exclude everything")
+    return fields
+
+
+_Fields = Annotated[dict[str, Any], AfterValidator(_check_fields)]
+_Axes = Annotated[dict[str, Any], AfterValidator(_check_axes)]
+_Grid = Annotated[_Axes, AfterValidator(check_distinct)]
+_ZipGroup = Annotated[_Axes, Field(min_length=1), AfterValidator(_check_equal_lengths)]
+_Rule = Annotated[_Fields, AfterValidator(_check_not_empty)]
+_Name = Annotated[str, Field(max_length=100, pattern=r"^\w[\w .+-]*$")]
+_DataSetName = Annotated[str, AfterValidator(lambda value: check_field("dataset", value))]
+
+
+class _SweepFile(BaseModel):
+    """The keys of an experiment file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: _Name
+    dataset: _DataSetName | None = None
+    grid: _Grid = {}
+    zip: list[_ZipGroup] = []
+    exclude: list[_Rule] = []
+    study: StudySection | None = None
+    racing: Annotated[bool, Field(strict=True)] = False
+    fixed: _Fields = {}
+    seeds: Annotated[tuple[int, ...], BeforeValidator(parse_seeds)] = (0,)
+
+    @classmethod
+    def checked(cls, raw: dict[str, Any]) -> _SweepFile:
+        for key in raw:
+            check_name(cls.model_fields, str(key), "key")
+        present = {key: value for key, value in raw.items() if value is not None}
+        try:
+            file = cls.model_validate(present)
+        except ValidationError as error:
+            raise BadInput(explain(error)) from error
+        file._refuse_grid_beside_study(present)
+        file._refuse_overlaps()
+        if file.dataset is not None:
+            file.fixed["dataset"] = file.dataset
+        return file
+
+    def _sections(self) -> list[tuple[str, dict[str, Any]]]:
+        zipped = [(f"zip.{i}", group) for i, group in enumerate(self.zip)]
+        space = [("study.space", self.study.space)] if self.study else []
+        return [("fixed", self.fixed), ("grid", self.grid), *zipped, *space]
+
+    def _refuse_grid_beside_study(self, present: Iterable[str]) -> None:
+        if self.study is None:
+            return
+        for key in ("grid", "zip", "exclude"):
+            if key in present:
+                raise BadInput(f"{key}: is given beside `study`; an experiment is one or the other")
+        if "racing" in present:
+            raise BadInput("racing: belongs under `study`")
+
+    def _refuse_overlaps(self) -> None:
+        seen = {"dataset": "the key `dataset`"} if self.dataset is not None else {}
+        for place, fields in self._sections():
+            for field in fields:
+                if field in seen:
+                    raise BadInput(f"{place}.{field}: is also given in {seen[field]}")
+                seen[field] = place
+
+    def assign(self, assignment: str) -> None:
+        """`key=value` fixes a field, `key=a,b` makes it an axis; both replace what was there."""
+        field, equals, text = assignment.partition("=")
+        if not equals or not text.strip():
+            raise BadInput("should be key=value or key=value,value")
+        if field in ("seed", "seeds"):
+            raise BadInput("seeds are replicates, not a field; use --seeds")
+        values = check_choices(field, parse_yaml(f"[{text}]"))
+        for _, fields in self._sections():
+            fields.pop(field, None)
+        self.zip = [group for group in self.zip if group]
+        if len(values) == 1:
+            self.fixed[field] = values[0]
+        elif self.study:
+            self.study.space[field] = tuple(check_distinct({field: values})[field])
+        else:
+            self.grid.update(check_distinct({field: values}))
+
+    def experiment(self) -> Experiment:
+        """What the file asks for."""
+        return self._of_study(self.study) if self.study else self._of_grid()
+
+    def _of_study(self, study: StudySection) -> Experiment:
+        if not study.space:
+            raise BadInput("study.space: nothing is left to search")
+        defaults = {name: field.default for name, field in Configuration.model_fields.items()}
+        fixed = {"dataset": defaults["dataset"], **self.fixed}
+        plan = study.plan(fixed)
+        return Experiment(self.name, tuple(plan.space), (), self.seeds, study.racing, plan)
+
+    def _of_grid(self) -> Experiment:
+        """Every combination that no rule excludes."""
+        parts = [[{field: value} for value in values] for field, values in self.grid.items()]
+        parts += [
+            [dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)]
+            for group in self.zip
+        ]
+        defaults = {name: field.default for name, field in Configuration.model_fields.items()}
+        configurations = []
+        for combination in itertools.product(*parts):
+            varying = {field: value for part in combination for field, value in part.items()}
+            fields = self.fixed | varying
+            effective = defaults | fields
+            if not any(rule.items() <= effective.items() for rule in self.exclude):
+                configurations.append(make_configuration(fields, varying))
+        if not configurations:
+            raise BadInput("exclude: nothing is left of the grid")
+        axes = (*self.grid, *(field for group in self.zip for field in group))
+        if self.racing and len({c.dataset for c in configurations}) > 1:
+            raise BadInput("racing: configurations of different data sets cannot race each other")
+        return Experiment(self.name, axes, tuple(configurations), self.seeds, self.racing)

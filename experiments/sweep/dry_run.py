@@ -1,0 +1,140 @@
+"""The plan of a sweep as a table on stdout; touches nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.formatting import duration
+from experiments.planning.estimate import Estimate
+from experiments.planning.plan import Plan, make_plan
+from experiments.spec.experiment import Experiment
+from experiments.spec.search_space import Range, StudyPlan, rungs
+from experiments.tracking.run_record import RunRecord, by_trial
+from experiments.tracking.study_summary import TAG, Standing
+from experiments.tracking.uris import check_reachable, sqlite_path
+
+_STATES = ("done", "pruned", "failed", "resumable", "missing")
+
+
+def print_plan(
+    experiment: Experiment,
+    tracking_uri: str,
+    checkpoints: Path,
+    n_workers: int,
+    retry_failed: bool = False,
+) -> None:
+    """What a sweep would run, what is done already, and how long the rest takes."""
+    records, standing = _tracked(experiment.name, tracking_uri)
+    if experiment.study:
+        if standing and standing.study != experiment.study_name:
+            standing = None
+        shown = [_space(experiment.study), *_study_lines(experiment, experiment.study, standing)]
+    else:
+        tracked = by_trial(records)
+        plan = make_plan(experiment.trials(), tracked, checkpoints, retry_failed)
+        if experiment.racing:
+            from experiments.proposers.racing_grid import (
+                leave_out_the_lost,
+            )  # NumPy takes its time to import
+
+            plan, _ = leave_out_the_lost(plan, experiment.seeds, experiment.metric)
+        shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
+    console = Console()
+    for table_or_line in shown:
+        console.print(table_or_line, highlight=False)
+
+
+def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], Standing | None]:
+    """The trial runs, and how far a study had come."""
+    check_reachable(tracking_uri)
+    database = sqlite_path(tracking_uri)
+    if database is not None and not database.exists():
+        return [], None
+    from experiments.tracking.reader import Reader  # MLflow takes its time to import
+
+    tracker = Reader.find(tracking_uri, name)
+    if tracker is None:
+        return [], None
+    return tracker.records("trial"), Standing.from_json(tracker.experiment_tag(TAG))
+
+
+# ----------------------------------------------------------------------------- a grid
+
+
+def _table(experiment: Experiment, plan: Plan) -> Table:
+    shown = [s for s in _STATES if any(states[s] for states in plan.states.values())]
+    table = Table(title=experiment.name, title_justify="left")
+    table.add_column("configuration")
+    table.add_column("id", no_wrap=True)
+    for column in ("epochs", *shown):
+        table.add_column(column, justify="right")
+    for configuration in experiment.configurations:
+        states = plan.states[configuration.id]
+        counts = [str(states[state] or "·") for state in shown]
+        label = experiment.label(configuration)
+        table.add_row(label, configuration.id, str(configuration.epochs), *counts)
+    return table
+
+
+def _grid_lines(
+    experiment: Experiment, plan: Plan, records: list[RunRecord], n_workers: int
+) -> Iterator[str]:
+    totals = sum(plan.states.values(), Counter())
+    told = ", ".join(f"{totals[state]} {state}" for state in _STATES if totals[state])
+    yield (
+        f"{len(experiment.configurations)} configurations × {len(experiment.seeds)} seeds = "
+        f"{len(plan.trials)} trials: {told}"
+    )
+    if experiment.racing:
+        yield f"a race in {experiment.metric}: what has lost gets no more seeds"
+    n_epochs = sum(planned.trial.configuration.epochs for planned in plan.todo)
+    time_left = _time_left(experiment, plan, records, n_workers)
+    yield f"to run: {len(plan.todo)} trials, at most {n_epochs} epochs{time_left}"
+
+
+def _time_left(experiment: Experiment, plan: Plan, records: list[RunRecord], n_workers: int) -> str:
+    estimate = Estimate(experiment.configurations)
+    estimate.learn_from(records)
+    n_trials = Counter(planned.trial.configuration.id for planned in plan.todo)
+    seconds = estimate.seconds(n_trials, n_workers)
+    if not plan.todo or seconds is None:
+        return ""
+    return f", about {duration(seconds)} with {n_workers} workers (from measured epochs)"
+
+
+# ---------------------------------------------------------------------------- a study
+
+
+def _space(plan: StudyPlan) -> Table:
+    table = Table(title="space", title_justify="left")
+    table.add_column("field")
+    table.add_column("values")
+    for field, values in plan.space.items():
+        shown = values if isinstance(values, Range) else ", ".join(map(str, values))
+        table.add_row(field, str(shown))
+    return table
+
+
+def _study_lines(
+    experiment: Experiment, plan: StudyPlan, standing: Standing | None
+) -> Iterator[str]:
+    n_seeds = len(experiment.seeds)
+    yield (
+        f"{experiment.name}: {plan.n_configurations} configurations × {n_seeds} seeds, "
+        f"proposed by {plan.sampler}, for the mean {plan.metric} over the seeds"
+    )
+    if plan.pruner != "none":
+        epochs = ", ".join(map(str, rungs(plan.pruner, plan.most_epochs)))
+        yield f"{plan.pruner} may stop them after epoch {epochs}"
+    if experiment.racing:
+        yield "a configuration that has lost against the best gets no more seeds"
+    if standing:
+        yield from standing.lines()
+    n_left = max(0, plan.n_configurations - (standing.n_over if standing else 0))
+    n_epochs = n_left * n_seeds * plan.most_epochs
+    yield f"to try: {n_left} configurations, at most {n_epochs} epochs"

@@ -1,0 +1,43 @@
+"""How a sweep ended: its exit code, and what is left to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from experiments.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from experiments.tracking.study_summary import Standing
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sweep ended: of its trials, how many were done before and what became of the rest."""
+
+    n_before: int
+    n_finished: int
+    n_failed: int
+    n_pruned: int
+    n_left: int
+    standing: Standing | None
+    trouble: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        if self.trouble:
+            return EXIT_INTERRUPTED
+        return EXIT_FAILED if self.n_failed else EXIT_OK
+
+    def closing_line(self, command: str, experiment: str) -> str:
+        """What is left to say when the sweep is over."""
+        counts = [f"{self.n_finished} trials finished"]
+        if self.n_before:
+            counts.append(f"{self.n_before} had been before")
+        if self.n_failed:
+            counts.append(f"{self.n_failed} FAILED")
+        if self.n_pruned:
+            counts.append(f"{self.n_pruned} given up")
+        if self.n_left:
+            counts.append(f"{self.n_left} left")
+        told = ", ".join(counts)
+        if self.trouble:
+            return f"{self.trouble}; {told}. To go on from here: {command}"
+        return f"{told}. To compare: python analyze.py {experiment}"

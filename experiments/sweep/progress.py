@@ -1,0 +1,189 @@
+"""What a person sees of a running sweep: a live display on a terminal, log lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from experiments.execution.messages import EpochDone, Event, TrialResult
+from experiments.formatting import duration
+
+
+class Display(Protocol):
+    def __enter__(self) -> Display: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+    def on_event(self, event: Event) -> None: ...
+    def on_result(self, result: TrialResult, n_left: int, seconds_left: float | None) -> None: ...
+
+
+def display(n_workers: int) -> Display:
+    """The display that suits stderr."""
+    return LiveDisplay(n_workers) if sys.stderr.isatty() else LogLines()
+
+
+def describe_epoch(metrics: Mapping[str, float]) -> str:
+    """Total = reconstruction + KL, per image, as the reference prints them."""
+
+    def terms(split: str) -> str:
+        loss, reconstruction, kl = (
+            metrics[f"{split}/{term}"] for term in ("loss", "reconstruction", "kl")
+        )
+        return f"{split} {loss:.2f} (reconstruction {reconstruction:.2f}, kl {kl:.2f})"
+
+    return f"{terms('train')}  {terms('val')}  {metrics['epoch_seconds']:.1f} s"
+
+
+def describe_result(result: TrialResult) -> str:
+    if result.state == "finished":
+        best = int(result.metrics["best_epoch"])
+        return f"finished, return {result.metrics['return']:.3f} at epoch {best}"
+    return f"FAILED: {result.error}"
+
+
+class LogLines:
+    """One line per epoch and per trial."""
+
+    def __init__(self) -> None:
+        self._n_done = 0
+
+    def __enter__(self) -> LogLines:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, EpochDone):
+            self._say(
+                f"{event.label}  epoch {event.epoch}/{event.epochs}  "
+                f"{describe_epoch(event.metrics)}"
+            )
+        else:
+            self._say(f"{event.label}  {event.text}")
+
+    def on_result(self, result: TrialResult, n_left: int, seconds_left: float | None) -> None:
+        self._n_done += 1
+        left = f"  ({duration(seconds_left)} left)" if seconds_left else ""
+        self._say(
+            f"[{self._n_done}/{self._n_done + n_left}] {result.work.label}  "
+            f"{describe_result(result)}{left}"
+        )
+
+    def _say(self, line: str) -> None:
+        # One write, so that lines of two threads do not mix.
+        with contextlib.suppress(OSError):  # whoever listened has left; the sweep goes on
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+            sys.stderr.flush()
+
+
+class LiveDisplay:
+    """A bar over all trials and a line per worker."""
+
+    def __init__(self, n_workers: int) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}", style="dim"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._overall = self._progress.add_task("trials", total=None, note="")
+        self._workers: dict[int, TaskID] = {}
+        self._labels: dict[int, str] = {}
+        self._n_failed = 0
+        self._n_workers = n_workers
+        self._n_done = 0
+
+    def __enter__(self) -> LiveDisplay:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def on_event(self, event: Event) -> None:
+        if not isinstance(event, EpochDone):
+            self._progress.console.print(f"{event.label}: {event.text}", style="yellow")
+            return
+        if event.worker not in self._workers:
+            if len(self._workers) == self._n_workers:  # a new process in the place of a lost one
+                self._drop_a_lost_worker()
+            self._workers[event.worker] = self._progress.add_task("", note="")
+        self._labels[event.worker] = event.label
+        self._progress.update(
+            self._workers[event.worker],
+            description=event.label,
+            completed=event.epoch,
+            total=event.epochs,
+            note=f"val/return {event.metrics['val/return']:.2f}",
+        )
+
+    def _drop_a_lost_worker(self) -> None:
+        lost = next(iter(self._workers))
+        self._progress.remove_task(self._workers.pop(lost))
+        self._labels.pop(lost)
+
+    def on_result(self, result: TrialResult, n_left: int, seconds_left: float | None) -> None:
+        self._n_done += 1
+        if result.state != "finished":
+            self._n_failed += 1
+            self._progress.console.print(
+                f"{result.work.label}: {describe_result(result)}", style="red"
+            )
+        failed = f"{self._n_failed} failed" if self._n_failed else ""
+        left = f"{duration(seconds_left)} left" if seconds_left else ""
+        note = ", ".join(part for part in (failed, left) if part)
+        total = self._n_done + n_left
+        self._progress.update(self._overall, completed=self._n_done, total=total, note=note)
+
+
+@contextlib.contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show on stderr how far a count has come: a bar on a terminal, a line per tenth elsewhere.
+
+    Yields what is to be told of every few more.
+    """
+    if not sys.stderr.isatty():
+        yield _Tenths(what, total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda n: progress.advance(task, n)
+
+
+class _Tenths:
+    """One line at every tenth of a count, with the time that is left."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total = what, total
+        self._done = 0
+        self._started = time.monotonic()
+
+    def __call__(self, n: int) -> None:
+        before, self._done = self._done, self._done + n
+        if before * 10 // self._total < self._done * 10 // self._total:
+            spent = time.monotonic() - self._started
+            left = duration(spent / self._done * (self._total - self._done))
+            print(f"{self._what}  {self._done}/{self._total}  {left} left", file=sys.stderr)

@@ -1,0 +1,68 @@
+"""How far a study has come: its best configuration, and what mattered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from experiments.formatting import short
+
+TAG = "study"
+"""The tag of the MLflow experiment that holds it as JSON."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a study has come.
+
+    Attributes:
+        study: its name
+        metric: of the trials, what is optimised
+        counts: how many Optuna trials are complete, pruned, failed
+        best_number: of the best complete Optuna trial; None before there is one
+        best_fields: the searched fields of its configuration
+        best_value: its mean over the seeds
+        importances: of each searched field, the share of the variance between the complete
+            configurations that it explains (fANOVA; Hutter et al. 2014); empty if they are few
+    """
+
+    study: str
+    metric: str
+    counts: Mapping[str, int]
+    best_number: int | None
+    best_fields: Mapping[str, Any]
+    best_value: float
+    importances: Mapping[str, float]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | None) -> Standing | None:
+        """None where no study was."""
+        return cls(**json.loads(text)) if text else None
+
+    @property
+    def n_over(self) -> int:
+        """Optuna trials that were told."""
+        return sum(self.counts.values())
+
+    def lines(self) -> list[str]:
+        """For people."""
+        told = ", ".join(f"{n} {state}" for state, n in self.counts.items())
+        lines = [f"study: {self.n_over} configurations tried: {told}"]
+        if self.best_number is not None:
+            fields = ", ".join(f"{k}={short(v)}" for k, v in self.best_fields.items())
+            lines.append(
+                f"best: {fields} (mean {self.metric} {self.best_value:.3f}, "
+                f"Optuna trial {self.best_number})"
+            )
+        if self.importances:
+            shares = ", ".join(f"{k} {share:.0%}" for k, share in self.importances.items())
+            lines.append(
+                f"importance for {self.metric}, over the {self.counts['complete']} complete: "
+                f"{shares}"
+            )
+        return lines

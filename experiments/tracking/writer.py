@@ -1,0 +1,224 @@
+"""One MLflow experiment, as the parent process writes it."""
+
+from __future__ import annotations
+
+import getpass
+import itertools
+import json
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+
+from experiments.tracking import model_files
+from experiments.tracking.errors import TrackingRefused
+from experiments.tracking.provenance import Provenance
+from experiments.tracking.reader import Reader
+from experiments.tracking.retries import connect, patiently
+from experiments.tracking.run_record import RunRecord, seeds_asked_for
+from experiments.tracking.uris import safe_name, sqlite_path, use_write_ahead_log
+from vae.configuration import Configuration, Trial
+
+# MLflow's UI would otherwise open on its pages for language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+
+
+class Tracker(Reader):
+    """One MLflow experiment, as a sweep's parent process writes it."""
+
+    @classmethod
+    def create(cls, uri: str, name: str) -> Tracker:
+        """The experiment called `name`, made with its database if need be."""
+        artifacts = None
+        if (path := sqlite_path(uri)) is not None:
+            use_write_ahead_log(path)
+            artifacts = (path.parent / "mlartifacts" / safe_name(name)).as_uri()
+        tracker = cls.find(uri, name)
+        if tracker is not None:
+            return tracker
+        client = connect(uri)
+        try:
+            made = patiently(client.create_experiment, name, artifacts, _EXPERIMENT_TAGS)
+        except TrackingRefused:
+            # Another shard was faster, or this was the second try after a lost answer.
+            tracker = cls.find(uri, name)
+            if tracker is None:
+                raise
+            return tracker
+        return cls(uri, made, client)
+
+    def create_configuration_run(
+        self, configuration: Configuration, label: str, seeds: Iterable[int]
+    ) -> str:
+        """Returns the run's id."""
+        tags = {
+            "kind": "configuration",
+            "configuration_id": configuration.id,
+            "configuration": json.dumps(configuration.model_dump()),
+            "seeds": json.dumps(sorted(seeds)),
+        }
+        run_id = self._create_run(label, tags)
+        self._log_params(run_id, configuration.model_dump())
+        return run_id
+
+    def ask_for_seeds(self, record: RunRecord, seeds: set[int]) -> None:
+        """Add to the seeds that a configuration run expects."""
+        before = seeds_asked_for(record)
+        if not seeds <= before:
+            value = json.dumps(sorted(before | seeds))
+            patiently(self._mlflow.set_tag, record.run_id, "seeds", value)
+        if not record.has_params:  # killed between the run's creation and its description
+            fields = json.loads(record.tags["configuration"])
+            self._log_params(record.run_id, fields)
+
+    def _log_params(self, run_id: str, fields: Mapping[str, object]) -> None:
+        params = [Param(key, str(value)) for key, value in fields.items()]
+        patiently(self._mlflow.log_batch, run_id, params=params)
+
+    def create_trial_run(
+        self, trial: Trial, label: str, parent_run_id: str, code: Provenance
+    ) -> str:
+        """Returns the run's id."""
+        tags = {
+            "kind": "trial",
+            "trial_id": trial.id,
+            "configuration_id": trial.configuration.id,
+            "trial": trial.model_dump_json(),
+            "mlflow.parentRunId": parent_run_id,
+            "command": code.command,
+            "versions": json.dumps(code.versions),
+        }
+        if code.commit:
+            tags["mlflow.source.git.commit"] = code.commit
+            tags["git.dirty"] = str(bool(code.diff)).lower()
+        return self._create_run(f"{label} s{trial.seed}", tags)
+
+    def reopen(self, record: RunRecord) -> None:
+        """Let what had ended go on in the run it has."""
+        for tag in ("error", "pruned", "pruned.reason"):
+            if tag in record.tags:
+                patiently(self._mlflow.delete_tag, record.run_id, tag)
+        if record.status != "RUNNING":
+            self.set_status(record.run_id, "RUNNING")
+
+    def mark_pruned(self, run_id: str, reason: str) -> None:
+        """Say that what a run is of was given up before its end; what it has logged stays."""
+        self.set_tag(run_id, "pruned.reason", reason)
+        self.set_tag(run_id, "pruned", "true")
+
+    def tag_experiment(self, key: str, value: str) -> None:
+        """Say something of all runs together."""
+        patiently(self._mlflow.set_experiment_tag, self.experiment_id, key, value)
+
+    def end_doubles(self, records: Iterable[RunRecord], tracked: Mapping[str, RunRecord]) -> None:
+        """End the runs that a lost answer made twice and that speak for no trial.
+
+        Args:
+            tracked: the run that speaks for each trial_id
+        """
+        speaking = {record.run_id for record in tracked.values()}
+        for record in records:
+            if record.run_id not in speaking and record.status == "RUNNING":
+                self.set_status(record.run_id, "KILLED")
+
+    def describe_trial(
+        self, run_id: str, trial: Trial, dataset_digest: str, data_dir: str, code: Provenance
+    ) -> None:
+        """What a trial run is of: parameters, data set, uncommitted code. May be said twice."""
+        self._log_params(run_id, {**trial.configuration.model_dump(), "seed": trial.seed})
+        dataset = Dataset(
+            name=trial.configuration.dataset,
+            digest=dataset_digest,
+            source_type="local",
+            source=json.dumps({"uri": data_dir}),
+        )
+        inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+        patiently(self._mlflow.log_inputs, run_id, inputs)
+        if code.diff:
+            patiently(self._mlflow.log_text, run_id, code.diff, "git.diff")
+
+    def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
+        tags = {
+            "mlflow.source.name": "sweep.py",
+            "mlflow.source.type": "LOCAL",
+            "mlflow.user": getpass.getuser(),
+            **tags,
+        }
+        start_time = time.time_ns() // 1_000_000
+        tries = itertools.count()
+
+        def create() -> str:
+            # The store may have made it, and gone away before it said so.
+            made = self._run_of(tags, start_time) if next(tries) else None
+            if made is not None:
+                return made
+            run = self._mlflow.create_run(self.experiment_id, start_time, tags, run_name=name)
+            return str(run.info.run_id)
+
+        return patiently(create)
+
+    def _run_of(self, tags: Mapping[str, str], start_time: int) -> str | None:
+        ids = {k: tags[k] for k in ("kind", "configuration_id", "trial_id") if k in tags}
+        found = self._mlflow.search_runs(
+            [self.experiment_id], f"attributes.start_time = {start_time}"
+        )
+        return next((r.info.run_id for r in found if ids.items() <= r.data.tags.items()), None)
+
+    def set_tag(self, run_id: str, key: str, value: str) -> None:
+        patiently(self._mlflow.set_tag, run_id, key, value)
+
+    def set_status(self, run_id: str, status: str) -> None:
+        """RUNNING, FINISHED, FAILED or KILLED."""
+        if status == "RUNNING":
+            patiently(self._mlflow.update_run, run_id, status=status)
+        else:
+            patiently(self._mlflow.set_terminated, run_id, status)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        now = int(time.time() * 1000)
+        batch = [Metric(key, value, now, step) for key, value in metrics.items()]
+        patiently(self._mlflow.log_batch, run_id, metrics=batch)
+
+    def log_picture(self, run_id: str, key: str, picture: np.ndarray) -> None:
+        """Args: picture: `uint8`, `(height, width)` or `(height, width, 3)`"""
+        patiently(self._mlflow.log_image, run_id, picture, key=key, step=0, synchronous=True)
+
+    def only_configuration_runs(self) -> dict[str, RunRecord]:
+        """The run of each configuration_id; of two, which a kill in the middle of a replacement
+        leaves, the newer one, to which the other's trials are moved.
+        """
+        newest: dict[str, RunRecord] = {}
+        for record in self.records("configuration"):
+            older = newest.get(record.tags["configuration_id"])
+            if older is not None:
+                self.move_children(older.run_id, record.run_id)
+                self.ask_for_seeds(record, seeds_asked_for(older))
+                self.delete(older.run_id)
+            newest[record.tags["configuration_id"]] = record
+        return newest
+
+    def move_children(self, run_id: str, new_parent: str) -> None:
+        """Nest the trial runs below `run_id` under another configuration run."""
+        children = patiently(
+            self._mlflow.search_runs,
+            [self.experiment_id],
+            f"tags.mlflow.parentRunId = '{run_id}'",
+            max_results=5000,
+        )
+        for child in children:
+            patiently(self._mlflow.set_tag, child.info.run_id, "mlflow.parentRunId", new_parent)
+
+    def log_report(self, folder: Path) -> None:
+        """Put the files of a report into the experiment's one run of kind `report`."""
+        existing = self.records("report")
+        run_id = existing[-1].run_id if existing else self._create_run("report", {"kind": "report"})
+        patiently(self._mlflow.log_artifacts, run_id, str(folder))
+        self.set_status(run_id, "FINISHED")
+
+    def delete_weights(self, run_id: str) -> None:
+        model_files.delete_weights(self._mlflow, run_id)
+
+    def delete(self, run_id: str) -> None:
+        patiently(self._mlflow.delete_run, run_id)

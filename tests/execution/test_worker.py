@@ -1,0 +1,120 @@
+"""One piece of work at a time, in this process."""
+
+from __future__ import annotations
+
+import pickle
+import select
+from dataclasses import replace
+
+import pytest
+import torch
+
+from experiments.execution import worker
+from experiments.execution.messages import EpochDone, Event, Work
+from experiments.tracking.provenance import Provenance
+from experiments.tracking.writer import Tracker
+from tests.conftest import Workspace
+from tests.tracked import CLOCK, runs
+from vae.configuration import Configuration, Trial
+
+SMALL = Configuration(
+    dataset="mnist5k", encoder="mlp1", hidden_dim=16, latent_dim=2, batch_size=500, epochs=4,
+    images=4, nll_images=50,
+)  # fmt: skip
+
+
+def some_work(workspace: Workspace, configuration: Configuration = SMALL) -> Work:
+    """A trial whose run has just been made."""
+    tracker = Tracker.create(workspace.tracking_uri, "tiny")
+    trial = Trial(configuration=configuration, seed=0)
+    parent = tracker.create_configuration_run(configuration, "small", [0])
+    run_id = tracker.create_trial_run(trial, "small", parent, Provenance("", "", "", {}))
+    return Work(
+        trial=trial,
+        label="small s0",
+        run_id=run_id,
+        until=configuration.epochs,
+        metric="return",
+        fresh=True,
+        archive=True,
+        tracking_uri=workspace.tracking_uri,
+        data_dir=str(workspace.folder / "data"),
+        device="cpu",
+        checkpoint=workspace.folder / "checkpoints" / f"{trial.id}.pt",
+    )
+
+
+def test_work_can_be_had_epoch_by_epoch(workspace: Workspace) -> None:
+    """As a pruner asks for it: to the same numbers, in the same run."""
+    at_once = some_work(workspace)
+    assert worker.advance(at_once, print).state == "finished"
+    bit_by_bit = some_work(workspace)
+    events: list[Event] = []
+    states = []
+    for until in (1, 3, 3, 4):
+        work = replace(bit_by_bit, until=until, fresh=until == 1)
+        states.append(worker.advance(work, events.append).state)
+    assert states == ["advanced", "advanced", "advanced", "finished"]
+    assert [e.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
+    by_id = {run.run_id: run for run in runs(workspace.folder / "mlflow.db", "trial")}
+    first, second = by_id[at_once.run_id], by_id[bit_by_bit.run_id]
+    for key in set(first.metrics) - CLOCK:
+        assert first.metrics[key] == second.metrics[key], key
+
+
+def test_a_trial_that_lost_its_checkpoint_starts_over_in_its_own_run(workspace: Workspace) -> None:
+    """As on another node, whose disk has none: the same numbers, and no step twice."""
+    at_once, torn = some_work(workspace), some_work(workspace)
+    assert worker.advance(at_once, print).state == "finished"
+    assert worker.advance(replace(torn, until=2), print).state == "advanced"
+    torn.checkpoint.unlink()
+    events: list[Event] = []
+    assert worker.advance(replace(torn, fresh=False), events.append).state == "finished"
+    assert [e.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
+    by_id = {run.run_id: run for run in runs(workspace.folder / "mlflow.db", "trial")}
+    first, second = by_id[at_once.run_id], by_id[torn.run_id]
+    assert [step for step, _ in second.metrics["val/return"]] == [1, 2, 3, 4]
+    for key in set(first.metrics) - CLOCK:
+        assert first.metrics[key] == second.metrics[key], key
+
+
+def test_uncommitted_code_goes_into_the_run(workspace: Workspace) -> None:
+    tracker = Tracker.create(workspace.tracking_uri, "tiny")
+    trial = Trial(configuration=SMALL, seed=0)
+    code = Provenance("0" * 40, "+ a change", "python sweep.py tiny.yaml", {"python": "3"})
+    run_id = tracker.create_trial_run(trial, "small", "parent", code)
+    for _ in range(2):  # may be said twice
+        tracker.describe_trial(run_id, trial, "digest", "data", code)
+    (run,) = runs(workspace.folder / "mlflow.db", "trial")
+    assert run.tags["git.dirty"] == "true"
+    assert run.tags["mlflow.source.git.commit"] == "0" * 40
+    assert run.tags["command"] == "python sweep.py tiny.yaml"
+    (diff,) = (workspace.folder / "mlartifacts").rglob("git.diff")
+    assert diff.read_text() == "+ a change"
+    assert len(tracker._mlflow.get_run(run_id).inputs.dataset_inputs) == 1
+
+
+def test_a_worker_computes_with_one_thread_whatever_came_before(workspace: Workspace) -> None:
+    """One that took a lost one's place was found computing with two, to other last bits."""
+    torch.set_num_threads(2)
+    torch.set_flush_denormal(False)
+    assert worker.advance(some_work(workspace), print).state == "finished"
+    assert torch.get_num_threads() == 1
+    assert (torch.tensor(1e-30) * torch.tensor(1e-10)).item() == 0, "denormals are flushed"
+
+
+def test_an_event_fits_an_atomic_write() -> None:
+    """Workers share one pipe without a lock; up to PIPE_BUF bytes are written whole or not."""
+    names = [f"{split}/{term}" for split in ("train", "val") for term in ("loss", "kl", "x" * 14)]
+    metrics = dict.fromkeys([*names, "val/return", "epoch_seconds", "images_per_second"], 0.1)
+    event = EpochDone(10**7, "x" * 300, "0" * 16, 10**6, 10**6, metrics)
+    assert len(pickle.dumps(event)) < select.PIPE_BUF
+
+
+def test_an_error_in_one_trial_names_itself(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = some_work(workspace, SMALL.model_copy(update={"lr": 1e30}))
+    result = worker.advance(work, print)
+    assert result.state == "failed"
+    assert result.error.startswith("diverged: the loss of epoch 1")
