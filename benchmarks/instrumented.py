@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.execution import processes
-from experiments.execution.messages import TrialResult, Work
+from experiments.execution.messages import Task, TrialResult
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TrialTime:
     computing: float
 
 
-def advance_timed(work: Work) -> TrialResult:
+def advance_timed(task: Task) -> TrialResult:
     """As a worker does, with a record of the time in a file next to the checkpoints."""
     from experiments.execution import worker
 
@@ -43,12 +43,12 @@ def advance_timed(work: Work) -> TrialResult:
     worker.evaluate = _timed(worker.evaluate, computing)
     worker.nll = _timed(worker.nll, computing)
     try:
-        return _recorded(work, computing)
+        return _recorded(task, computing)
     finally:
         worker.fit, worker.evaluate, worker.nll = plain
 
 
-def advance_without_training(work: Work) -> TrialResult:
+def advance_without_training(task: Task) -> TrialResult:
     """As a worker does, but epochs and evaluations come from nowhere."""
     from experiments.execution import worker
 
@@ -57,16 +57,16 @@ def advance_without_training(work: Work) -> TrialResult:
     worker.evaluate = lambda *_: _terms()
     worker.nll = lambda *_: 100.0
     try:
-        return _recorded(work, [])
+        return _recorded(task, [])
     finally:
         worker.fit, worker.evaluate, worker.nll = plain
 
 
-def _recorded(work: Work, computing: list[float]) -> TrialResult:
+def _recorded(task: Task, computing: list[float]) -> TrialResult:
     started = time.monotonic()
-    result = processes._advance_in_worker(work)
+    result = processes._advance_in_worker(task)
     record = TrialTime(os.getpid(), started, time.monotonic(), sum(computing))
-    with (work.checkpoint.parent / f"times-{os.getpid()}.jsonl").open("a") as file:
+    with (task.checkpoint.parent / f"times-{os.getpid()}.jsonl").open("a") as file:
         file.write(json.dumps(asdict(record)) + "\n")
     return result
 

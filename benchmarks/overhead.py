@@ -19,7 +19,7 @@ from benchmarks.figures import Figure
 from benchmarks.instrumented import TrialTime
 from benchmarks.options import Options
 from experiments.execution import loop as execution
-from experiments.execution.messages import TrialResult, Work
+from experiments.execution.messages import Task, TrialResult
 from experiments.spec.experiment import load_experiment
 from experiments.spec.shard import Shard
 from experiments.spec.yaml_files import find_experiment
@@ -78,7 +78,7 @@ def _seconds(times: Sequence[TrialTime]) -> float:
 def _times(
     options: Options,
     folder: Path,
-    advance: Callable[[Work], TrialResult],
+    advance: Callable[[Task], TrialResult],
     epochs: int,
     n_seeds: int,
 ) -> list[TrialTime]:

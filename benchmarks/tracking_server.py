@@ -19,9 +19,9 @@ import numpy as np
 
 from experiments.cli import Parser, positive_int, positive_seconds, run_command
 from experiments.tracking.provenance import Provenance
-from experiments.tracking.trial_writer import TrialLog
+from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.uris import check_reachable, default_uri
-from experiments.tracking.writer import Tracker
+from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import Configuration, Trial
 
 EPOCH_METRICS = (
@@ -40,7 +40,7 @@ class Client:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
-        self._tracker = Tracker.create(uri, "benchmark")
+        self._tracker = ExperimentWriter.create(uri, "benchmark")
         self._epoch = 0
         self.open_and_close()
 
@@ -48,14 +48,14 @@ class Client:
         """A trial without its epochs, as the parent and its worker track it."""
         run_id = self._tracker.create_trial_run(TRIAL, "benchmark", "none", CODE)
         self._tracker.describe_trial(run_id, TRIAL, "0" * 16, "data", CODE)
-        self._log = TrialLog(self._uri, run_id)
+        self._log = TrialWriter(self._uri, run_id)
         self._log.finish(FINAL_METRICS)
 
     def log_epoch(self) -> None:
         self._epoch += 1
         self._log.log_epoch(self._epoch, dict.fromkeys(EPOCH_METRICS, 0.5))
 
-    def log_picture(self) -> None:
+    def log_image(self) -> None:
         self._epoch += 1
         self._log.log_image("samples", np.zeros((300, 300), np.uint8), self._epoch)
 
@@ -79,7 +79,7 @@ def rates(uri: str, n_clients: int, seconds: float) -> dict[str, float]:
     with ProcessPoolExecutor(n_clients, mp_context=context) as pool:
         list(pool.map(Client, repeat(uri, n_clients)))  # imports, and connects
         found = {}
-        for what in ("open_and_close", "log_epoch", "log_picture"):
+        for what in ("open_and_close", "log_epoch", "log_image"):
             begin = time.time() + 3
             arguments = (repeat(x, n_clients) for x in (uri, what, seconds, begin))
             found[what] = sum(pool.map(rate, *arguments))
@@ -95,7 +95,7 @@ def workers(of_server: dict[str, float], n_epochs: int, n_pictures: int, seconds
     cost = (
         1 / of_server["open_and_close"]
         + n_epochs / of_server["log_epoch"]
-        + n_pictures / of_server["log_picture"]
+        + n_pictures / of_server["log_image"]
     )
     return int(UTILISATION * seconds / cost)
 
@@ -103,7 +103,7 @@ def workers(of_server: dict[str, float], n_epochs: int, n_pictures: int, seconds
 def main() -> int:
     arguments = _parser().parse_args()
     check_reachable(arguments.tracking_uri)
-    Tracker.create(arguments.tracking_uri, "benchmark")
+    ExperimentWriter.create(arguments.tracking_uri, "benchmark")
     print(f"{os.cpu_count()} CPU cores for server, database and clients together\n")
     print("| clients | trials/s | epochs/s | metrics/s | pictures/s |")
     print("|---|---|---|---|---|")

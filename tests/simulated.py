@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from experiments.execution.loop import Proposer, drive
-from experiments.execution.messages import TrialResult, Work
+from experiments.execution.messages import Task, TrialResult
 from experiments.planning.plan import Plan, PlannedTrial, make_plan
 from experiments.sweep.configuration_runs import ConfigurationRuns
 from experiments.sweep.trial_runs import TrialRuns
@@ -38,20 +38,20 @@ class Notes:
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     results: Counter[str] = field(default_factory=Counter)
 
-    def open(self, *arguments: object) -> Work:
+    def open(self, *arguments: object) -> Task:
         planned, until = arguments[:2]
         if not isinstance(planned, PlannedTrial):  # a configuration run: nothing to note
-            return cast(Work, None)
+            return cast(Task, None)
         trial = planned.trial
         at = f"{trial.configuration.id} {trial.seed}"
-        return Work(
+        return Task(
             trial=trial, label=at, run_id=at, until=cast(int, until), metric=self.metric,
             fresh=False, archive=False, tracking_uri="", data_dir="", device="cpu",
             checkpoint=Path("nowhere"),
         )  # fmt: skip
 
     def close(self, result: TrialResult) -> TrialResult:
-        trial = result.work.trial
+        trial = result.task.trial
         self.over[trial.configuration.id, trial.seed] = result.state
         return result
 
@@ -85,21 +85,21 @@ class Simulated:
         self._value = value
         self._notes = notes
 
-    def submit(self, work: Work) -> Future[TrialResult]:
+    def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
-        future.set_result(self._result(work))
+        future.set_result(self._result(task))
         return future
 
-    def _result(self, work: Work) -> TrialResult:
-        trial = work.trial
-        self._notes.epochs[trial.configuration.id, trial.seed] = work.until
-        finished = work.until == trial.configuration.epochs
+    def _result(self, task: Task) -> TrialResult:
+        trial = task.trial
+        self._notes.epochs[trial.configuration.id, trial.seed] = task.until
+        finished = task.until == trial.configuration.epochs
         try:
-            value = self._value(trial, work.until)
+            value = self._value(trial, task.until)
         except ArithmeticError as error:
-            return TrialResult(work, "failed", str(error))
-        metrics = {work.metric: value}
-        return TrialResult(work, "finished" if finished else "advanced", metrics=metrics)
+            return TrialResult(task, "failed", str(error))
+        metrics = {task.metric: value}
+        return TrialResult(task, "finished" if finished else "advanced", metrics=metrics)
 
     def stop(self) -> None:
         pass

@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-from vae import registry
 from vae.configuration import Configuration
 from vae.distributions import DiagonalNormal
 from vae.layers import Shape
@@ -22,9 +21,9 @@ class VAE(nn.Module):
         super().__init__()
         sizes = (shape, configuration.hidden_dim, configuration.latent_dim)
         self.latent_dim = configuration.latent_dim
-        self.encoder = registry.lookup(registry.ENCODERS, configuration.encoder, "encoder")(*sizes)
-        self.decoder = registry.lookup(registry.DECODERS, configuration.decoder, "decoder")(*sizes)
-        self.loss: Loss = registry.lookup(registry.LOSSES, configuration.loss, "loss")()
+        self.encoder = configuration.component("encoder").make(*sizes)
+        self.decoder = configuration.component("decoder").make(*sizes)
+        self.loss: Loss = configuration.component("loss").make()
         weighted = is_importance_weighted(self.loss)
         self.importance_samples = configuration.iwae_samples if weighted else None
 

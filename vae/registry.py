@@ -8,9 +8,7 @@ and a line here.
 from __future__ import annotations
 
 import difflib
-import importlib
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from vae.errors import BadInput
 
@@ -40,6 +38,17 @@ TRANSFORMS = {
     "none": "vae.transforms:identity",
 }
 
+DATASET_TARGETS = {"fashion_mnist": "", "kmnist": "", "mnist": "", "mnist5k": ""}
+
+KINDS: dict[str, Mapping[str, str]] = {
+    "dataset": DATASET_TARGETS,
+    "encoder": ENCODERS,
+    "decoder": DECODERS,
+    "loss": LOSSES,
+    "transform": TRANSFORMS,
+}
+"""The fields of a configuration that name a component, each with its built-in names."""
+
 # A density over (0, 1) grows without bound on data that are exactly 0 or 1.
 _NEEDS_GRAY_PIXELS = {"continuous_bernoulli"}
 _GIVES_BITS = {"binarize", "dynamic_binarize"}
@@ -58,12 +67,6 @@ def check_name(table: Collection[str], name: str, kind: str) -> str:
     close = difflib.get_close_matches(name, table, n=1, cutoff=0.5)
     hint = f"did you mean '{close[0]}'? " if close else ""
     raise BadInput(f"unknown {kind} '{name}'; {hint}({', '.join(sorted(table))})")
-
-
-def lookup(table: Mapping[str, str], name: str, kind: str) -> Any:
-    """Import what `name` stands for in `table`."""
-    module, _, attribute = table[check_name(table, name, kind)].partition(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 def check_loss_fits(loss: str, transform: str) -> None:

@@ -14,7 +14,7 @@ from experiments.metrics import FINAL_METRICS
 from experiments.secrets import mask
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
 from experiments.tracking.uris import check_reachable, default_uri
-from experiments.tracking.writer import Tracker
+from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial
 from vae.errors import BadInput
 
@@ -36,7 +36,7 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
     Raises:
         BadInput: when there is no such experiment, or nothing tracks at `tracking_uri`.
     """
-    tracker = open_tracker(experiment, tracking_uri)
+    tracker = open_experiment(experiment, tracking_uri)
     tracked = by_trial(tracker.records("trial")).values()
     by_seed = {(r.tags["configuration_id"], _seed(r)): r for r in tracked}
     # Two runs of one configuration are left by a kill while one takes the other's place.
@@ -71,7 +71,7 @@ def load_curves(
     Raises:
         BadInput: as `load_trials`.
     """
-    tracker = open_tracker(experiment, tracking_uri)
+    tracker = open_experiment(experiment, tracking_uri)
     rows: list[tuple[Any, ...]] = []
     for record in by_trial(tracker.records("trial")).values():
         curves = [dict(tracker.curve(record.run_id, metric)) for metric in metrics]
@@ -85,7 +85,7 @@ def load_curves(
     return pd.DataFrame(rows, columns=[*identity, *metrics])
 
 
-def open_tracker(experiment: str, tracking_uri: str | None) -> Tracker:
+def open_experiment(experiment: str, tracking_uri: str | None) -> ExperimentWriter:
     """The MLflow experiment of that name.
 
     Raises:
@@ -93,7 +93,7 @@ def open_tracker(experiment: str, tracking_uri: str | None) -> Tracker:
     """
     uri = tracking_uri or default_uri()
     check_reachable(uri)
-    tracker = Tracker.find(uri, experiment)
+    tracker = ExperimentWriter.find(uri, experiment)
     if tracker is None:
         raise BadInput(
             f"nothing of experiment '{experiment}' is tracked at {mask(uri)}: "

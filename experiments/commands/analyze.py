@@ -20,29 +20,29 @@ def _main() -> int:
     arguments = _parser().parse_args()
     name = experiment_name(arguments.experiment)
 
-    from experiments.analysis.load import load_curves, load_trials, open_tracker
+    from experiments.analysis.load import load_curves, load_trials, open_experiment
     from experiments.metrics import FINAL_METRICS
     from experiments.reporting.findings import answer
     from experiments.reporting.tables import as_text
     from experiments.reporting.terminal import print_answer
-    from experiments.tracking.study_summary import TAG, Standing
+    from experiments.tracking.study_summary import TAG, StudySummary
 
     if arguments.metric not in FINAL_METRICS:
         raise BadInput(f"--metric {arguments.metric}: should be one of {', '.join(FINAL_METRICS)}")
-    tracker = open_tracker(name, arguments.tracking_uri)
+    tracker = open_experiment(name, arguments.tracking_uri)
     trials = load_trials(name, arguments.tracking_uri)
-    standing = Standing.from_json(tracker.experiment_tag(TAG))
-    found = answer(name, trials, arguments.metric, standing)
+    study_summary = StudySummary.from_json(tracker.experiment_tag(TAG))
+    findings = answer(name, trials, arguments.metric, study_summary)
     if arguments.format != "table":
-        print(as_text(found.summary, arguments.format), end="")
+        print(as_text(findings.summary, arguments.format), end="")
     if arguments.format == "table" or arguments.out is not None:
         curves = load_curves(name, arguments.tracking_uri)
         if arguments.format == "table":
-            print_answer(found, curves)
+            print_answer(findings, curves)
         if arguments.out is not None:
             from experiments.reporting.folder import write_report  # matplotlib takes its time
 
-            write_report(arguments.out, found, curves, tracker)
+            write_report(arguments.out, findings, curves, tracker)
     if arguments.register is not None:
         from experiments.models.register import register_best  # torch takes its time to import
 

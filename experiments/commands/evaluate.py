@@ -32,19 +32,19 @@ def _main() -> int:
     from experiments.models.load import choose  # MLflow takes its time to import, and so does torch
 
     chosen = choose(experiment_name(arguments.run), arguments.tracking_uri)
-    from experiments.models.evaluate import evaluate_subject, take_up
+    from experiments.models.evaluate import evaluate_subject, load_subject
     from experiments.models.terminal import print_evaluation
     from experiments.sweep.options import check_device
 
     check_device(arguments.device)
-    subject = take_up(
+    subject = load_subject(
         chosen, arguments.data_dir, arguments.dataset, arguments.samples, arguments.device
     )
     print_evaluation(subject, evaluate_subject(subject))
     if arguments.out is not None:
-        from experiments.models.figures import write_portraits  # and so does matplotlib
+        from experiments.models.figures import write_figures  # and so does matplotlib
 
-        for path in write_portraits(subject, arguments.out):
+        for path in write_figures(subject, arguments.out):
             print(f"written: {path}", file=sys.stderr)
     return 0
 

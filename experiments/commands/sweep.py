@@ -42,7 +42,7 @@ def _main() -> int:
 
     outcome = run_sweep(experiment, Options.of(arguments))
     again = mask(shlex.join(["python", *sys.argv]))
-    if outcome.standing:
-        print(*outcome.standing.lines(), sep="\n")
+    if outcome.study_summary:
+        print(*outcome.study_summary.lines(), sep="\n")
     print(outcome.closing_line(again, arguments.experiment), file=sys.stderr)
     return outcome.exit_code

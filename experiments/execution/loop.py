@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pebble import ProcessExpired
 
-from experiments.execution.messages import TrialResult, Work
+from experiments.execution.messages import Task, TrialResult
 from experiments.secrets import mask
 from experiments.tracking.errors import TrackingLost
 
@@ -19,11 +19,11 @@ from experiments.tracking.errors import TrackingLost
 class Proposer(Protocol):
     """Decides what is to be done: a grid, a study."""
 
-    def ask(self) -> Work | None:
-        """The next piece of work; None while there is none until more has been told."""
+    def ask(self) -> Task | None:
+        """The next task; None while there is none until more has been told."""
 
     def tell(self, result: TrialResult) -> None:
-        """Take note of what became of a piece of work."""
+        """Take note of what became of a task."""
 
 
 class Executor(Protocol):
@@ -32,7 +32,7 @@ class Executor(Protocol):
     capacity: int
     """How many pieces it works on at once."""
 
-    def submit(self, work: Work) -> Future[TrialResult]:
+    def submit(self, task: Task) -> Future[TrialResult]:
         """Start `work`. A future that raises means that its worker was lost."""
 
     def stop(self) -> None:
@@ -48,14 +48,14 @@ def drive(proposer: Proposer, executor: Executor, retries: int) -> None:
     Raises:
         TrackingLost: what was finished is tracked, the rest can be resumed.
     """
-    over: queue.SimpleQueue[tuple[Work, Future[TrialResult]]] = queue.SimpleQueue()
+    over: queue.SimpleQueue[tuple[Task, Future[TrialResult]]] = queue.SimpleQueue()
     losses: Counter[str] = Counter()
     n_running = 0
 
-    def start(work: Work) -> None:
+    def start(task: Task) -> None:
         # Each tells of its own end: asking all that run who has ended would take longer the more
         # there are.
-        executor.submit(work).add_done_callback(lambda future: over.put((work, future)))
+        executor.submit(task).add_done_callback(lambda future: over.put((task, future)))
 
     while True:
         while n_running < executor.capacity and (next_work := proposer.ask()) is not None:
@@ -63,30 +63,30 @@ def drive(proposer: Proposer, executor: Executor, retries: int) -> None:
             n_running += 1
         if not n_running:
             return
-        work, future = over.get()
-        result = _result(future, work)
+        task, future = over.get()
+        result = _result(future, task)
         if result.state == "untracked":
             raise TrackingLost(result.error)
         if result.state == "lost":
-            losses[work.run_id] += 1
-            if losses[work.run_id] <= retries:
-                start(replace(work, fresh=False))
+            losses[task.run_id] += 1
+            if losses[task.run_id] <= retries:
+                start(replace(task, fresh=False))
                 continue
         n_running -= 1
         proposer.tell(result)
 
 
-def _result(future: Future[TrialResult], work: Work) -> TrialResult:
+def _result(future: Future[TrialResult], task: Task) -> TrialResult:
     """The future's result; a worker that was lost is one, too."""
     try:
         return future.result()
     except TimeoutError:
-        return TrialResult(work, "lost", "timed out")
+        return TrialResult(task, "lost", "timed out")
     except ProcessExpired as error:
-        return TrialResult(work, "lost", f"its worker {_cause_of_death(error.exitcode)}")
+        return TrialResult(task, "lost", f"its worker {_cause_of_death(error.exitcode)}")
     except Exception as error:
         reason = mask(f"its worker was lost ({type(error).__name__}: {error})")
-        return TrialResult(work, "lost", reason)
+        return TrialResult(task, "lost", reason)
 
 
 def _cause_of_death(exit_code: int) -> str:

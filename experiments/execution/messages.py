@@ -10,7 +10,7 @@ from vae.configuration import Trial
 
 
 @dataclass(frozen=True)
-class Work:
+class Task:
     """Advance one trial to an epoch. Asking for the last one finishes it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Work:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What became of a piece of work.
+    """What became of a task.
 
     Attributes:
         state: "finished"; "advanced" (to `until`, before its last epoch); "failed" (diverged, or
@@ -48,7 +48,7 @@ class TrialResult:
         metrics: the final ones of a finished trial; of one that advanced, the one asked for
     """
 
-    work: Work
+    task: Task
     state: str
     error: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)

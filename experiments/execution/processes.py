@@ -16,7 +16,7 @@ from pathlib import Path
 from pebble import ProcessPool
 
 from experiments.execution.locks import join_workers
-from experiments.execution.messages import Event, TrialResult, Work
+from experiments.execution.messages import Event, Task, TrialResult
 
 
 class Processes:
@@ -38,14 +38,16 @@ class Processes:
         Args:
             on_event: called with what the workers tell, in a thread of its own
             workers_lock: every worker holds it for as long as it lives
-            timeout: seconds that a piece of work may take
+            timeout: seconds that a task may take
         """
         self._workers_lock = workers_lock
         self.capacity = n_workers
         self._timeout = timeout
         self._context = multiprocessing.get_context("spawn")
-        self._news, self._newsroom = self._context.Pipe(duplex=False)
-        self._listener = threading.Thread(target=_listen, args=(self._news, on_event), daemon=True)
+        self._events, self._event_pipe = self._context.Pipe(duplex=False)
+        self._listener = threading.Thread(
+            target=_listen, args=(self._events, on_event), daemon=True
+        )
         self._listener.start()
         self._pools = [self._new_pool() for _ in range(n_workers)]
         # A future is done a moment before its callback has made its pool idle: wait for that.
@@ -57,19 +59,19 @@ class Processes:
         pool = ProcessPool(
             max_workers=1,
             initializer=_become_worker,
-            initargs=(self._newsroom, self._workers_lock),
+            initargs=(self._event_pipe, self._workers_lock),
             context=self._context,
         )
         with _ctrl_c_ignored():  # also by the worker while it starts
             pool.schedule(_warm_up)
         return pool
 
-    def submit(self, work: Work) -> Future[TrialResult]:
+    def submit(self, task: Task) -> Future[TrialResult]:
         pool = self._idle.get(timeout=60)
         if not pool.active:  # its worker died while it had nothing to do
             pool = self._replace(pool)
         future: Future[TrialResult] = pool.schedule(
-            _advance_in_worker, args=(work,), timeout=self._timeout
+            _advance_in_worker, args=(task,), timeout=self._timeout
         )
         future.add_done_callback(lambda done: self._release(pool, done))
         return future
@@ -91,7 +93,7 @@ class Processes:
             pool.stop()
         for pool in self._pools:
             pool.join()
-        self._newsroom.close()
+        self._event_pipe.close()
         self._listener.join(timeout=5)
 
 
@@ -107,11 +109,11 @@ def _ctrl_c_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def _listen(news: Connection, on_event: Callable[[Event], None]) -> None:
+def _listen(events: Connection, on_event: Callable[[Event], None]) -> None:
     """Pass on what the workers tell until the last of them, and the parent, hung up."""
     while True:
         try:
-            event = news.recv()
+            event = events.recv()
         except (EOFError, OSError):
             return
         on_event(event)
@@ -120,12 +122,12 @@ def _listen(news: Connection, on_event: Callable[[Event], None]) -> None:
 # What follows runs in the worker.
 
 
-_newsroom: Connection | None = None
+_event_pipe: Connection | None = None
 
 
-def _become_worker(newsroom: Connection, workers_lock: Path) -> None:
-    global _newsroom
-    _newsroom = newsroom
+def _become_worker(event_pipe: Connection, workers_lock: Path) -> None:
+    global _event_pipe
+    _event_pipe = event_pipe
     join_workers(workers_lock)
     parent = multiprocessing.parent_process()
     if parent is None or not parent.is_alive():  # it died while this process was starting
@@ -146,14 +148,14 @@ def _warm_up() -> None:
     import experiments.execution.worker  # noqa: F401
 
 
-def _advance_in_worker(work: Work) -> TrialResult:
+def _advance_in_worker(task: Task) -> TrialResult:
     from experiments.execution import worker
 
-    return worker.advance(work, _send)
+    return worker.advance(task, _send)
 
 
 def _send(event: Event) -> None:
     """All workers share one pipe without a lock: a message this small is written whole or not."""
-    if _newsroom is not None:
+    if _event_pipe is not None:
         with contextlib.suppress(OSError):  # the parent is gone, and so are we in a moment
-            _newsroom.send(event)
+            _event_pipe.send(event)

@@ -1,7 +1,7 @@
 """Trials on the nodes of a Ray cluster. Ray is imported only if it is asked for.
 
-Ray decides which node works on what, and notices when one is gone. Nothing travels but a piece of
-work and its result: workers read data and write to the tracking server themselves.
+Ray decides which node does which task, and notices when a node is gone. Nothing travels but a task
+and its result: workers read data and write to the tracking server themselves.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.execution.messages import Event, TrialResult, Work
-from experiments.execution.ray_task import Newsroom, advance_on_node
+from experiments.execution.messages import Event, Task, TrialResult
+from experiments.execution.ray_task import EventQueue, advance_on_node
 from experiments.execution.resources import Share, cpu_cores
 from experiments.secrets import mask
 from vae.errors import BadInput
@@ -130,7 +130,7 @@ def _size_up(nodes: list[dict[str, Any]], share: Share) -> Cluster:
 
 
 class Ray:
-    """Every piece of work is a Ray task; Ray keeps the processes that do them warm."""
+    """Every task is a Ray task; Ray keeps the processes that do them warm."""
 
     def __init__(
         self,
@@ -143,16 +143,16 @@ class Ray:
         """To be made inside `joined`.
 
         Args:
-            n_workers: how many pieces of work are under way or wait for a node at once
+            n_workers: how many tasks are under way or wait for a node at once
             on_event: called with what the workers tell, in a thread of its own
             workers_lock: held by every worker on this machine for as long as it lives
-            timeout: seconds that a piece of work may take, not counting the wait for a node
+            timeout: seconds that a task may take, not counting the wait for a node
         """
         import ray
 
         self.capacity = n_workers
         self._running: dict[Future[TrialResult], ray.ObjectRef] = {}
-        self._newsroom = _open_newsroom()
+        self._event_queue = _open_event_queue()
         self._over = threading.Event()
         self._listener = threading.Thread(target=self._listen, args=(on_event,), daemon=True)
         self._listener.start()
@@ -160,28 +160,28 @@ class Ray:
         # What is lost is for `drive` to count. Idle processes stay: torch takes seconds to import.
         task = task.options(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)
         self._submit = functools.partial(
-            task.remote, timeout=timeout, workers_lock=workers_lock, newsroom=self._newsroom
+            task.remote, timeout=timeout, workers_lock=workers_lock, event_queue=self._event_queue
         )
 
-    def submit(self, work: Work) -> Future[TrialResult]:
+    def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
-        reference = self._submit(work)
+        reference = self._submit(task)
         self._running[future] = reference
-        reference.future().add_done_callback(lambda done: self._pass_on(work, done, future))
+        reference.future().add_done_callback(lambda done: self._pass_on(task, done, future))
         return future
 
-    def _pass_on(self, work: Work, done: Future[TrialResult], future: Future[TrialResult]) -> None:
+    def _pass_on(self, task: Task, done: Future[TrialResult], future: Future[TrialResult]) -> None:
         """Called by Ray, in a thread that must not wait for anything."""
         self._running.pop(future, None)
         error = done.exception()
         if error is None:
             future.set_result(done.result())
         else:
-            why = self._newsroom.why_lost.remote(work.run_id, _cause_of_loss(error)).future()
+            why = self._event_queue.why_lost.remote(task.run_id, _cause_of_loss(error)).future()
             why.add_done_callback(
                 lambda told: future.set_result(
                     TrialResult(
-                        work, "lost", _cause_of_loss(error) if told.exception() else told.result()
+                        task, "lost", _cause_of_loss(error) if told.exception() else told.result()
                     )
                 )
             )
@@ -193,7 +193,7 @@ class Ray:
         while not over:
             over = self._over.wait(timeout=_NEWS_SECONDS)
             try:
-                events = ray.get(self._newsroom.read.remote())
+                events = ray.get(self._event_queue.read.remote())
             except ray.exceptions.RayError:  # the newsroom is gone; trials need none
                 return
             for event in events:
@@ -227,10 +227,10 @@ def _first_line(error: BaseException) -> str:
     return mask(next(iter(str(error).splitlines()), type(error).__name__))
 
 
-def _open_newsroom() -> Any:
+def _open_event_queue() -> Any:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    newsroom: Any = ray.remote(Newsroom)
-    return newsroom.options(num_cpus=0, scheduling_strategy=here).remote()
+    event_queue: Any = ray.remote(EventQueue)
+    return event_queue.options(num_cpus=0, scheduling_strategy=here).remote()

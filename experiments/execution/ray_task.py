@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.execution.locks import join_workers
-from experiments.execution.messages import EpochDone, Event, TrialResult, Work
+from experiments.execution.messages import EpochDone, Event, Task, TrialResult
 from vae import datasets
 from vae.errors import BadInput
 
@@ -24,20 +24,20 @@ _LAST_WORD_SECONDS = 5
 """That a worker has to say that its trial takes too long, before it ends itself."""
 
 
-class Newsroom:
+class EventQueue:
     """Where workers leave their news and the parent fetches them: an actor on its node."""
 
     def __init__(self) -> None:
-        self._news: list[Event] = []
+        self._events: list[Event] = []
         self._timed_out: set[str] = set()
 
     def tell(self, event: Event) -> None:
-        self._news.append(event)
+        self._events.append(event)
 
     def read(self) -> list[Event]:
         """What has come in since it was read last."""
-        news, self._news = self._news, []
-        return news
+        events, self._events = self._events, []
+        return events
 
     def time_out(self, run_id: str) -> None:
         """A worker's last word: it is about to end itself and what it works on."""
@@ -51,17 +51,17 @@ class Newsroom:
 
 
 def advance_on_node(
-    work: Work, timeout: float | None, workers_lock: Path, newsroom: Any
+    task: Task, timeout: float | None, workers_lock: Path, event_queue: Any
 ) -> TrialResult:
     from experiments.execution import worker
 
     _join_once(workers_lock)
     try:
-        _prepare_once(work.trial.configuration.dataset, work.data_dir)
+        _prepare_once(task.trial.configuration.dataset, task.data_dir)
     except BadInput as error:  # this node has no data; another may
-        return TrialResult(work, "lost", f"{error} (on {socket.gethostname()})")
-    with _at_most(timeout, lambda: _time_out(newsroom, work.run_id)):
-        return worker.advance(work, functools.partial(_tell, newsroom))
+        return TrialResult(task, "lost", f"{error} (on {socket.gethostname()})")
+    with _at_most(timeout, lambda: _time_out(event_queue, task.run_id)):
+        return worker.advance(task, functools.partial(_tell, event_queue))
 
 
 @functools.cache
@@ -99,19 +99,19 @@ def _at_most(seconds: float | None, give_up: Callable[[], None]) -> Iterator[Non
         faulthandler.cancel_dump_traceback_later()
 
 
-def _time_out(newsroom: Any, run_id: str) -> None:
+def _time_out(event_queue: Any, run_id: str) -> None:
     import ray
 
     with contextlib.suppress(ray.exceptions.RayError):
-        ray.get(newsroom.time_out.remote(run_id), timeout=_LAST_WORD_SECONDS)
+        ray.get(event_queue.time_out.remote(run_id), timeout=_LAST_WORD_SECONDS)
     os._exit(1)
 
 
-def _tell(newsroom: Any, event: Event) -> None:
+def _tell(event_queue: Any, event: Event) -> None:
     """Nobody waits for an answer: a worker that waits gives its CPU to another."""
     if isinstance(event, EpochDone):  # process ids are of a node, this is of the cluster
         event = replace(event, worker=_worker_number())
-    newsroom.tell.remote(event)
+    event_queue.tell.remote(event)
 
 
 @functools.cache

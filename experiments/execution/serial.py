@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from experiments.execution.messages import Event, TrialResult, Work
+from experiments.execution.messages import Event, Task, TrialResult
 
 
 class Serial:
@@ -19,9 +19,9 @@ class Serial:
         self._advance = worker.advance
         self._on_event = on_event
 
-    def submit(self, work: Work) -> Future[TrialResult]:
+    def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
-        future.set_result(self._advance(work, self._on_event))
+        future.set_result(self._advance(task, self._on_event))
         return future
 
     def stop(self) -> None: ...

@@ -6,12 +6,12 @@ import os
 import traceback
 from collections.abc import Callable
 
-from experiments.execution.messages import EpochDone, Event, Notice, TrialResult, Work
+from experiments.execution.messages import EpochDone, Event, Notice, Task, TrialResult
 from experiments.execution.process import compute_device, prepare_process
 from experiments.secrets import mask
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.retries import NO_ROOM
-from experiments.tracking.trial_writer import TrialLog
+from experiments.tracking.trial_writer import TrialWriter
 from vae import archive, checkpoints
 from vae.configuration import Trial
 from vae.errors import Diverged
@@ -22,85 +22,85 @@ from vae.splits import Splits, load_splits
 from vae.training import EpochMetrics, Training, fit
 
 
-def advance(work: Work, report: Callable[[Event], None]) -> TrialResult:
+def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
     """Do `work`. What goes wrong in it ends up in its run and in the result, and nowhere else."""
     # Every time: a process that took another's place may have done nothing before.
     prepare_process()
-    log = TrialLog(work.tracking_uri, work.run_id)
+    log = TrialWriter(task.tracking_uri, task.run_id)
     try:
-        return _advance(work, log, report)
+        return _advance(task, log, report)
     except TrackingLost as error:
-        return TrialResult(work, "untracked", str(error))
+        return TrialResult(task, "untracked", str(error))
     except Diverged as error:
-        return _fail(work, log, f"diverged: {error}", "")
+        return _fail(task, log, f"diverged: {error}", "")
     except OSError as error:
         if error.errno in NO_ROOM:  # not this trial's fault, and the next one would meet it too
-            return TrialResult(work, "untracked", f"{error.strerror} ({error.filename})")
-        return _fail(work, log, f"{type(error).__name__}: {error}", traceback.format_exc())
+            return TrialResult(task, "untracked", f"{error.strerror} ({error.filename})")
+        return _fail(task, log, f"{type(error).__name__}: {error}", traceback.format_exc())
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return _fail(work, log, reason, traceback.format_exc())
+        return _fail(task, log, reason, traceback.format_exc())
 
 
-def _fail(work: Work, log: TrialLog, reason: str, details: str) -> TrialResult:
+def _fail(task: Task, log: TrialWriter, reason: str, details: str) -> TrialResult:
     try:
         log.fail(reason, details)
     except TrackingLost as error:
-        return TrialResult(work, "untracked", str(error))
+        return TrialResult(task, "untracked", str(error))
     except TrackingRefused as error:  # its run was deleted: that is all there is to say of it
         reason = f"{reason}; {error}"
-    work.checkpoint.unlink(missing_ok=True)
-    return TrialResult(work, "failed", mask(reason))
+    task.checkpoint.unlink(missing_ok=True)
+    return TrialResult(task, "failed", mask(reason))
 
 
-def _advance(work: Work, log: TrialLog, report: Callable[[Event], None]) -> TrialResult:
-    if not work.fresh and (finals := log.read_back()) is not None:
-        work.checkpoint.unlink(missing_ok=True)
-        return TrialResult(work, "finished", metrics=finals)
-    configuration = work.trial.configuration
-    device = compute_device(work.device)
-    splits = load_splits(configuration, work.data_dir, device)
-    training = _restore(work, splits, device, report)
-    for metrics in fit(training, splits, work.until):
+def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> TrialResult:
+    if not task.fresh and (finals := log.read_back()) is not None:
+        task.checkpoint.unlink(missing_ok=True)
+        return TrialResult(task, "finished", metrics=finals)
+    configuration = task.trial.configuration
+    device = compute_device(task.device)
+    splits = load_splits(configuration, task.data_dir, device)
+    training = _restore(task, splits, device, report)
+    for metrics in fit(training, splits, task.until):
         named = epoch_metrics(metrics, configuration.beta)
         log.log_epoch(metrics.epoch, named)
         _log_images(log, training, splits)
         # Last, so that what a checkpoint has seen has been tracked. An epoch repeated after a
         # kill in between gives the same numbers, and the log leaves out what it already has.
-        checkpoints.save(training, work.checkpoint)
+        checkpoints.save(training, task.checkpoint)
         report(
             EpochDone(
                 worker=os.getpid(),
-                label=work.label,
+                label=task.label,
                 configuration_id=configuration.id,
                 epoch=metrics.epoch,
                 epochs=configuration.epochs,
                 metrics=named,
             )
         )
-    if work.until < configuration.epochs:
-        return TrialResult(work, "advanced", metrics=_metric_so_far(training, splits, work.metric))
+    if task.until < configuration.epochs:
+        return TrialResult(task, "advanced", metrics=_metric_so_far(training, splits, task.metric))
     finals = _final_metrics(training, splits)
-    if work.archive:
+    if task.archive:
         log.archive(_archive(training, splits))
     log.finish(finals)
-    work.checkpoint.unlink(missing_ok=True)
-    return TrialResult(work, "finished", metrics=finals)
+    task.checkpoint.unlink(missing_ok=True)
+    return TrialResult(task, "finished", metrics=finals)
 
 
-def _restore(work: Work, splits: Splits, device: str, report: Callable[[Event], None]) -> Training:
+def _restore(task: Task, splits: Splits, device: str, report: Callable[[Event], None]) -> Training:
     """The training as its checkpoint has it, or at its start."""
-    training = Training(work.trial, splits.train.shape, device)
-    if not work.checkpoint.exists():
+    training = Training(task.trial, splits.train.shape, device)
+    if not task.checkpoint.exists():
         return training
     try:
-        checkpoints.load(training, work.checkpoint)
+        checkpoints.load(training, task.checkpoint)
     except checkpoints.UnusableCheckpoint as error:
-        aside = work.checkpoint.with_suffix(".unusable")
-        work.checkpoint.replace(aside)
+        aside = task.checkpoint.with_suffix(".unusable")
+        task.checkpoint.replace(aside)
         text = f"{error}; set aside as {aside.name}, the trial starts over"
-        report(Notice(work.label, f"warning: {text}"))
-        return Training(work.trial, splits.train.shape, device)
+        report(Notice(task.label, f"warning: {text}"))
+        return Training(task.trial, splits.train.shape, device)
     return training
 
 
@@ -117,7 +117,7 @@ def epoch_metrics(metrics: EpochMetrics, beta: float) -> dict[str, float]:
     return named
 
 
-def _log_images(log: TrialLog, training: Training, splits: Splits) -> None:
+def _log_images(log: TrialWriter, training: Training, splits: Splits) -> None:
     configuration, epoch = training.trial.configuration, training.epoch
     every = configuration.image_every
     if every and (epoch % every == 0 or epoch == configuration.epochs):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.execution.process import compute_device, prepare_process
-from experiments.models.load import Chosen, load_archived
+from experiments.models.load import SelectedRun, load_archived
 from experiments.sweep.progress import counting
 from vae.archive import Archived, Description
 from vae.configuration import NUMBERS_VERSION, Configuration
@@ -54,10 +54,10 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Subject:
+class LoadedModel:
     """A model that is evaluated and pictured, and on what."""
 
-    chosen: Chosen
+    chosen: SelectedRun
     archived: Archived
     protocol: Protocol
     test: TestSplit
@@ -82,9 +82,9 @@ class Row:
     verdict: str
 
 
-def take_up(
-    chosen: Chosen, data_dir: Path, dataset: str | None, n_samples: int | None, device: str
-) -> Subject:
+def load_subject(
+    chosen: SelectedRun, data_dir: Path, dataset: str | None, n_samples: int | None, device: str
+) -> LoadedModel:
     """Have the model back, and the test set it is to be evaluated on.
 
     Args:
@@ -100,7 +100,7 @@ def take_up(
     configuration = archived.description.trial.configuration
     name = dataset or configuration.dataset
     DATASETS[name].prepare(data_dir)
-    test = load_test(name, configuration.transform, str(data_dir.absolute()), device)
+    test = load_test(name, configuration.component("transform"), str(data_dir.absolute()), device)
     if test.images.shape != archived.description.shape:
         raise BadInput(
             f"--dataset {name}: its images are {_by(test.images.shape)}, and the model takes "
@@ -109,14 +109,14 @@ def take_up(
     n_test = len(test.bits)
     used = configuration.nll_samples, min(configuration.nll_images, n_test)
     protocol = Protocol(name, *((n_samples, n_test) if n_samples else used), device)
-    return Subject(chosen, archived, protocol, test)
+    return LoadedModel(chosen, archived, protocol, test)
 
 
 def _by(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-def evaluate_subject(subject: Subject) -> list[Row]:
+def evaluate_subject(subject: LoadedModel) -> list[Row]:
     """The return's terms on the whole test set, and the yardstick by the subject's protocol."""
     model, protocol, test = subject.archived.model, subject.protocol, subject.test
     seed = subject.description.trial.seed
@@ -134,7 +134,7 @@ def evaluate_subject(subject: Subject) -> list[Row]:
 
 
 def _held_against_the_log(
-    subject: Subject, values: Mapping[str, float], nll_error: float
+    subject: LoadedModel, values: Mapping[str, float], nll_error: float
 ) -> Iterator[Row]:
     then = Protocol.of_trial(subject.description.trial.configuration)
     now = subject.protocol
@@ -161,7 +161,7 @@ def _verdict(value: float, logged: float, device: str) -> str:
     return f"{difference}: MORE than rounding ({ROUNDING:g} of it)"
 
 
-def notes(subject: Subject) -> Iterator[str]:
+def notes(subject: LoadedModel) -> Iterator[str]:
     """What a reader of the numbers has to know."""
     if subject.chosen.why:
         yield f"{subject.chosen.name}: {subject.chosen.why}"

@@ -13,7 +13,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.models.evaluate import Subject
+from experiments.models.evaluate import LoadedModel
 from experiments.reporting.plots import COLOURS, MARKERS, SETTINGS
 from vae import images
 from vae.errors import BadInput
@@ -29,16 +29,16 @@ _FIELDS = (
 )  # fmt: skip
 
 
-Draw = Callable[[Subject, Figure, Axes], None]
+Draw = Callable[[LoadedModel, Figure, Axes], None]
 
 
-def write_portraits(subject: Subject, folder: Path) -> Iterator[Path]:
+def write_figures(subject: LoadedModel, folder: Path) -> Iterator[Path]:
     """Write every picture that suits the model; yields the path of each.
 
     Raises:
         BadInput: when the folder cannot be written.
     """
-    for name, draw in _portraits(subject):
+    for name, draw in _figures(subject):
         with mpl.rc_context({**SETTINGS, "axes.grid": False}):
             figure = Figure()
             axes = figure.subplots()
@@ -62,7 +62,7 @@ def _write_below(axes: Axes, text: str) -> None:
     )  # fmt: skip
 
 
-def caption(subject: Subject) -> str:
+def caption(subject: LoadedModel) -> str:
     """Run, configuration, seed and epoch."""
     trial = subject.description.trial
     fields = trial.configuration.model_dump()
@@ -78,7 +78,7 @@ def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _portraits(subject: Subject) -> Iterator[tuple[str, Draw]]:
+def _figures(subject: LoadedModel) -> Iterator[tuple[str, Draw]]:
     yield "samples", _samples
     yield "reconstructions", _reconstructions
     yield "interpolations", _interpolations
@@ -98,17 +98,17 @@ def _show(figure: Figure, axes: Axes, picture: np.ndarray, title: str) -> None:
     axes.set_title(title, loc="left", fontsize=9)
 
 
-def _samples(subject: Subject, figure: Figure, axes: Axes) -> None:
+def _samples(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     picture = images.samples(subject.archived.model, 120, 15)
     _show(figure, axes, picture, "samples: decoded z ~ N(0, I)")
 
 
-def _reconstructions(subject: Subject, figure: Figure, axes: Axes) -> None:
+def _reconstructions(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     picture = images.reconstructions(subject.archived.model, subject.test.images, 45, 15)
     _show(figure, axes, picture, "test images, each row over its reconstructions")
 
 
-def _interpolations(subject: Subject, figure: Figure, axes: Axes) -> None:
+def _interpolations(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     """From the first test image of each class to that of the next class."""
     _, firsts = np.unique(subject.test.labels, return_index=True)
     device = next(subject.archived.model.parameters()).device
@@ -124,7 +124,7 @@ def _interpolations(subject: Subject, figure: Figure, axes: Axes) -> None:
     )
 
 
-def _traversals(subject: Subject, figure: Figure, axes: Axes) -> None:
+def _traversals(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     """One test image, with one of the latents that carry most at a time set from −3 to 3."""
     model, test = subject.archived.model, subject.test.images
     device = next(model.parameters()).device
@@ -143,7 +143,7 @@ def _traversals(subject: Subject, figure: Figure, axes: Axes) -> None:
         axes.text(-0.01, y, f"z{latent}", transform=axes.transAxes, ha="right", va="center")
 
 
-def _manifold(subject: Subject, figure: Figure, axes: Axes) -> None:
+def _manifold(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     _show(
         figure,
         axes,
@@ -152,7 +152,7 @@ def _manifold(subject: Subject, figure: Figure, axes: Axes) -> None:
     )
 
 
-def _codes(subject: Subject, figure: Figure, axes: Axes) -> None:
+def _codes(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     """The means of q(z | x) of the test images, each class by colour, marker and name."""
     means = images.posterior_means(subject.archived.model, subject.test.images)
     labels = subject.test.labels

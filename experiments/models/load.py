@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedRun:
     """A trial run that is meant.
 
     Attributes:
@@ -55,7 +55,7 @@ def load_model(run_id: str, tracking_uri: str | None = None, device: str = "cpu"
     return load_archived(find_trial(run_id, tracking_uri), device).model
 
 
-def load_archived(chosen: Chosen, device: str = "cpu") -> Archived:
+def load_archived(chosen: SelectedRun, device: str = "cpu") -> Archived:
     """The archived model of a trial run, with what its archive says of it; BadInput as above."""
     from vae.archive import unpack  # torch takes its time to import
 
@@ -74,20 +74,20 @@ def _check_same_trial(archived: Trial, run: RunRecord) -> None:
         raise BadInput("holds the archive of another trial than its tag `trial` says")
 
 
-def find_trial(run_id: str, tracking_uri: str | None = None) -> Chosen:
+def find_trial(run_id: str, tracking_uri: str | None = None) -> SelectedRun:
     """The trial run of that id; BadInput if there is none."""
     uri = _reachable(tracking_uri)
     found = Reader.of_run(uri, run_id)
     if found is None:
         raise BadInput(f"no run '{run_id}' is tracked at {uri}; give another --tracking-uri")
-    chosen = Chosen(*found)
+    chosen = SelectedRun(*found)
     _check_ours(chosen.run)
     if chosen.run.tags["kind"] != "trial":
         raise BadInput(f"run {run_id} is a {chosen.run.tags['kind']} run; name one of its trials")
     return chosen
 
 
-def choose(name: str, tracking_uri: str | None = None) -> Chosen:
+def choose(name: str, tracking_uri: str | None = None) -> SelectedRun:
     """The trial that a name stands for.
 
     Args:
@@ -105,7 +105,7 @@ def choose(name: str, tracking_uri: str | None = None) -> Chosen:
     tracker, run = found
     _check_ours(run)
     if run.tags["kind"] == "trial":
-        return Chosen(tracker, run)
+        return SelectedRun(tracker, run)
     if run.tags["kind"] == "configuration":
         label = run.tags.get("mlflow.runName", name)
         return _best_seed(tracker, run.tags["configuration_id"], label, "return")
@@ -125,7 +125,7 @@ def _check_ours(run: RunRecord) -> None:
         raise BadInput(f"run {run.run_id} is of a trial that is not finished ({run.state})")
 
 
-def best_of_experiment(name: str, uri: str) -> Chosen:
+def best_of_experiment(name: str, uri: str) -> SelectedRun:
     """The best configuration by its mean test/nll, and of that the seed with the lowest.
 
     Raises:
@@ -149,7 +149,7 @@ def best_of_experiment(name: str, uri: str) -> Chosen:
     return _best_seed(tracker, best, label, "test/nll")
 
 
-def _best_seed(tracker: Reader, configuration_id: str, label: str, metric: str) -> Chosen:
+def _best_seed(tracker: Reader, configuration_id: str, label: str, metric: str) -> SelectedRun:
     """Of the seeds whose weights were kept."""
     finished = [
         run
@@ -165,7 +165,7 @@ def _best_seed(tracker: Reader, configuration_id: str, label: str, metric: str) 
     best = _best(kept, metric)
     among = f"{len(kept)}" if len(kept) == len(finished) else f"{len(kept)} kept"
     why = f"the best by {metric} of {among} seeds of {label}"
-    return Chosen(tracker, best, why)
+    return SelectedRun(tracker, best, why)
 
 
 def _best(runs: Iterable[RunRecord], metric: str) -> RunRecord:

@@ -8,10 +8,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.models.evaluate import Row, Subject, notes
+from experiments.models.evaluate import LoadedModel, Row, notes
 
 
-def print_evaluation(subject: Subject, rows: Iterable[Row]) -> None:
+def print_evaluation(subject: LoadedModel, rows: Iterable[Row]) -> None:
     """What the model is, then its numbers beside those that its trial logged."""
     protocol, description = subject.protocol, subject.description
     console = Console()

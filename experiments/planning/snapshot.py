@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from experiments.spec.experiment import Experiment
 from experiments.tracking.run_record import RunRecord, by_trial, finished_runs
-from experiments.tracking.writer import Tracker
+from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import Trial
 
 FinishedSeeds = Mapping[int, tuple[str, Mapping[str, float]]]
@@ -16,7 +16,7 @@ FinishedSeeds = Mapping[int, tuple[str, Mapping[str, float]]]
 
 
 @dataclass(frozen=True)
-class Stock:
+class Snapshot:
     """The runs that an experiment has.
 
     Attributes:
@@ -30,7 +30,7 @@ class Stock:
     finished: Mapping[str, FinishedSeeds]
 
 
-def take_stock(tracker: Tracker, experiment: Experiment) -> Stock:
+def read_snapshot(tracker: ExperimentWriter, experiment: Experiment) -> Snapshot:
     """Read what is tracked, and mend what a kill or a lost answer left double."""
     configurations = tracker.only_configuration_runs()
     deleted = {record.run_id for record in tracker.records("trial", deleted=True)}
@@ -40,11 +40,11 @@ def take_stock(tracker: Tracker, experiment: Experiment) -> Stock:
             configuration_id: {seed: (run_id, {}) for seed, run_id in finished_runs(r).items()}
             for configuration_id, r in configurations.items()
         }
-        return Stock(known, configurations, finished)
+        return Snapshot(known, configurations, finished)
     records = tracker.records("trial")
     trials = by_trial(records)
     tracker.end_doubles(records, trials)
-    return Stock(trials, configurations, _finished_seeds(trials.values()))
+    return Snapshot(trials, configurations, _finished_seeds(trials.values()))
 
 
 def _all_done(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from experiments.execution.messages import TrialResult, Work
+from experiments.execution.messages import Task, TrialResult
 from experiments.planning.plan import Plan
 from experiments.sweep.trial_runs import TrialRuns
 
@@ -18,7 +18,7 @@ class Grid:
         self.left = Counter(planned.trial.configuration.id for planned in plan.todo)
         """How many trials of each configuration_id have not been told yet."""
 
-    def ask(self) -> Work | None:
+    def ask(self) -> Task | None:
         """The next trial that has not been handed out."""
         planned = next(self._todo, None)
         if planned is None:
@@ -28,5 +28,5 @@ class Grid:
     def tell(self, result: TrialResult) -> TrialResult:
         """Close the trial's run; returns what really became of it."""
         result = self._trial_runs.close(result)
-        self.left[result.work.trial.configuration.id] -= 1
+        self.left[result.task.trial.configuration.id] -= 1
         return result

@@ -32,7 +32,7 @@ from optuna.trial import FrozenTrial, TrialState
 from experiments.proposers.optuna_storage import open_storage
 from experiments.secrets import mask
 from experiments.spec.search_space import REDUCTION, Choices, Range, StudyPlan
-from experiments.tracking.study_summary import Standing
+from experiments.tracking.study_summary import StudySummary
 from vae.errors import BadInput
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -199,13 +199,13 @@ class Study:
 
     # ------------------------------------------------------------------------ looking back
 
-    def standing(self) -> Standing:
+    def study_summary(self) -> StudySummary:
         """The best configuration so far and what mattered."""
         trials = self._study.get_trials(deepcopy=False)
         counts = {name: sum(t.state == state for t in trials) for name, state in _STATES.items()}
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         best = self._study.best_trial if complete else None
-        return Standing(
+        return StudySummary(
             study=self.name,
             metric=self._plan.metric,
             counts=counts,

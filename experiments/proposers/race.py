@@ -54,7 +54,7 @@ def lost(values: np.ndarray, n_looks: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Standings:
+class RaceState:
     """How far a race has come.
 
     Attributes:
@@ -72,7 +72,7 @@ Values = Mapping[str, Mapping[int, float | None]]
 """Of each configuration_id, by seed, its value (higher is better), or None where it failed."""
 
 
-def race(values: Values, seeds: Sequence[int]) -> Standings:
+def race(values: Values, seeds: Sequence[int]) -> RaceState:
     """Hold a race with what is known; it stops at the first round with a result missing.
 
     A function of the results alone, so that a sweep that goes on after a kill sees the same race.
@@ -82,7 +82,7 @@ def race(values: Values, seeds: Sequence[int]) -> Standings:
     for n in range(1, len(seeds)):
         round_over = all(seed in values[c] for c in racing for seed in seeds[:n])
         if not round_over:
-            return Standings(n - 1, tuple(racing), out)
+            return RaceState(n - 1, tuple(racing), out)
         whole = [c for c in racing if all(values[c][seed] is not None for seed in seeds[:n])]
         if n < FIRST_SEEDS or len(whole) < 2:
             continue
@@ -91,4 +91,4 @@ def race(values: Values, seeds: Sequence[int]) -> Standings:
             if has_lost:
                 out[configuration_id] = n
                 racing.remove(configuration_id)
-    return Standings(len(seeds) - 1, tuple(racing), out)
+    return RaceState(len(seeds) - 1, tuple(racing), out)

@@ -6,10 +6,10 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from experiments.execution.messages import TrialResult, Work
+from experiments.execution.messages import Task, TrialResult
 from experiments.metrics import METRICS
 from experiments.planning.plan import Plan, PlannedTrial
-from experiments.proposers.race import Standings, race
+from experiments.proposers.race import RaceState, race
 
 if TYPE_CHECKING:
     from experiments.sweep.trial_runs import TrialRuns
@@ -37,7 +37,7 @@ class RacingGrid:
         self.left = Counter(planned.trial.configuration.id for planned in plan.todo)
         """How many trials of each configuration_id may still be asked for."""
 
-    def ask(self) -> Work | None:
+    def ask(self) -> Task | None:
         """The next trial of this round; None while others are still at it."""
         if not self._queue and not self._n_out:
             self._begin_round()
@@ -48,12 +48,12 @@ class RacingGrid:
         return self._trial_runs.open(planned, planned.trial.configuration.epochs)
 
     def _begin_round(self) -> None:
-        standings = race(self._values, self._seeds)
-        for configuration_id, n_seeds in standings.lost.items():
+        race_state = race(self._values, self._seeds)
+        for configuration_id, n_seeds in race_state.lost.items():
             if configuration_id not in self._lost:
                 self._drop(configuration_id, n_seeds)
-        seed = self._seeds[standings.n_seeds]
-        for configuration_id in standings.racing:
+        seed = self._seeds[race_state.n_seeds]
+        for configuration_id in race_state.racing:
             if seed not in self._values[configuration_id]:
                 self._queue.append(self._planned(configuration_id, seed))
 
@@ -71,7 +71,7 @@ class RacingGrid:
         """Close the trial's run; returns what really became of it."""
         result = self._trial_runs.close(result)
         self._n_out -= 1
-        trial = result.work.trial
+        trial = result.task.trial
         self._values[trial.configuration.id][trial.seed] = value_of(result, self._metric)
         self.left[trial.configuration.id] -= 1
         return result
@@ -102,13 +102,13 @@ def values_of(plan: Plan, metric: str) -> dict[str, dict[int, float | None]]:
     return values
 
 
-def leave_out_the_lost(plan: Plan, seeds: Sequence[int], metric: str) -> tuple[Plan, Standings]:
+def leave_out_the_lost(plan: Plan, seeds: Sequence[int], metric: str) -> tuple[Plan, RaceState]:
     """The plan without the trials that a race has decided already not to run."""
-    standings = race(values_of(plan, metric), seeds)
+    race_state = race(values_of(plan, metric), seeds)
     trials = tuple(
         PlannedTrial(p.trial, p.record, "pruned", todo=False)
-        if p.todo and p.trial.configuration.id in standings.lost
+        if p.todo and p.trial.configuration.id in race_state.lost
         else p
         for p in plan.trials
     )
-    return Plan(trials), standings
+    return Plan(trials), race_state

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from experiments.execution.messages import Notice, TrialResult, Work
+from experiments.execution.messages import Notice, Task, TrialResult
 from experiments.metrics import METRICS
 from experiments.planning.plan import Plan, PlannedTrial
 from experiments.planning.snapshot import FinishedSeeds
@@ -45,7 +45,7 @@ class _Candidate:
         reached: by seed, the last epoch it was advanced to and its value there, higher better
         queue: what can be handed out now
         until: the epoch that the queue is for
-        n_out: how many pieces of work are under way
+        n_out: how many tasks are under way
         failed: by seed, why it failed
     """
 
@@ -130,7 +130,7 @@ class Search:
 
     # --------------------------------------------------------------------- asking, telling
 
-    def ask(self) -> Work | None:
+    def ask(self) -> Task | None:
         """The next piece of the oldest configuration that has one, or else of a new one."""
         while True:
             for candidate in self._running.values():
@@ -144,7 +144,7 @@ class Search:
 
     def tell(self, result: TrialResult) -> TrialResult:
         """Take note of an advance or of a trial's end; returns what really became of it."""
-        trial = result.work.trial
+        trial = result.task.trial
         candidate = self._running[trial.configuration.id]
         candidate.n_out -= 1
         if result.state != "advanced":
@@ -154,7 +154,7 @@ class Search:
             candidate.failed[trial.seed] = result.error
             candidate.queue.clear()
         else:
-            candidate.reached[trial.seed] = (result.work.until, value)
+            candidate.reached[trial.seed] = (result.task.until, value)
         if not candidate.queue and not candidate.n_out:
             self._go_on(candidate)
         return result

@@ -13,21 +13,21 @@ from experiments.analysis.comparison import compare
 from experiments.analysis.main_effects import main_effects
 from experiments.analysis.statistics import summarize
 from experiments.analysis.trial_columns import varying_fields
-from experiments.formatting import short
+from experiments.formatting import format_value
 from experiments.metrics import YARDSTICK, find_metric
 from experiments.spec.seeds import write_seeds
-from experiments.tracking.study_summary import Standing
+from experiments.tracking.study_summary import StudySummary
 
 
 @dataclass(frozen=True)
-class Answer:
+class Findings:
     """An experiment, analysed.
 
     Attributes:
         metric: what was asked to be compared
         summary, comparison, effects: of that metric
         yardstick, yardstick_effects: the same comparison by `test/nll`, across all groups
-        standing: of the study that proposed the configurations, if one did
+        study_summary: of the study that proposed the configurations, if one did
     """
 
     name: str
@@ -38,7 +38,7 @@ class Answer:
     effects: pd.DataFrame
     yardstick: pd.DataFrame
     yardstick_effects: pd.DataFrame
-    standing: Standing | None = None
+    study_summary: StudySummary | None = None
 
     @cached_property
     def fields(self) -> list[str]:
@@ -60,12 +60,15 @@ class Answer:
 
 
 def answer(
-    name: str, trials: pd.DataFrame, metric: str = "return", standing: Standing | None = None
-) -> Answer:
+    name: str,
+    trials: pd.DataFrame,
+    metric: str = "return",
+    study_summary: StudySummary | None = None,
+) -> Findings:
     """Analyse `trials`, as `load_trials` returns them."""
-    crossed = trials if standing is None else trials.iloc[:0]  # a study crosses no axes
+    crossed = trials if study_summary is None else trials.iloc[:0]  # a study crosses no axes
     metrics = [metric] + [m for m in ("return", YARDSTICK, "test/return") if m != metric]
-    return Answer(
+    return Findings(
         name=name,
         metric=metric,
         trials=trials,
@@ -74,7 +77,7 @@ def answer(
         effects=main_effects(crossed, metric),
         yardstick=compare(trials, YARDSTICK),
         yardstick_effects=main_effects(crossed, YARDSTICK),
-        standing=standing,
+        study_summary=study_summary,
     )
 
 
@@ -82,48 +85,47 @@ def describe_fields(row: pd.Series, fields: Sequence[str]) -> str:
     words = []
     for name in fields:
         value = row[name]
-        words.append(value if isinstance(value, str) else f"{name}={short(value)}")
+        words.append(value if isinstance(value, str) else f"{name}={format_value(value)}")
     return " ".join(words)
 
 
 # -------------------------------------------------------------------------- sentences
 
 
-def sentences(found: Answer) -> list[str]:
+def conclusions(findings: Findings) -> list[str]:
     """The answer in words, most important first; claims only what the seeds can carry."""
-    if found.yardstick.empty:
+    if findings.yardstick.empty:
         return ["No trial has finished yet: nothing can be said."]
-    told = [_winner(found, found.yardstick, YARDSTICK)]
-    told += [_effect(row, YARDSTICK) for _, row in found.yardstick_effects.iterrows()]
-    return told + (found.standing.lines() if found.standing else [])
+    told = [_winner(findings, findings.yardstick, YARDSTICK)]
+    told += [_effect(row, YARDSTICK) for _, row in findings.yardstick_effects.iterrows()]
+    return told + (findings.study_summary.lines() if findings.study_summary else [])
 
 
-def group_sentences(found: Answer) -> list[str]:
+def group_conclusions(findings: Findings) -> list[str]:
     """The same for the metric that was asked for, in each group in which it compares."""
-    if find_metric(found.metric).compares_losses:
+    if find_metric(findings.metric).compares_losses:
         return []
     return [
-        _winner(found, group, found.metric)
-        for _, group in found.comparison.groupby("group", sort=False)
+        _winner(findings, group, findings.metric)
+        for _, group in findings.comparison.groupby("group", sort=False)
         if len(group) > 1
     ]
 
 
-def _winner(found: Answer, comparison: pd.DataFrame, metric: str) -> str:
+def _winner(findings: Findings, comparison: pd.DataFrame, metric: str) -> str:
     best = comparison.iloc[0]
     scope = "" if find_metric(metric).compares_losses else f" among {best['group']}"
-    value = _mean_of(found, best["configuration_id"], metric)
+    value = _mean_of(findings, best["configuration_id"], metric)
     others = comparison.iloc[1:]
-    lead = (
-        f"By {metric}{scope}, {found.label(best['configuration_id'])} has the best mean: {value}."
-    )
+    label = findings.label(best["configuration_id"])
+    lead = f"By {metric}{scope}, {label} has the best mean: {value}."
     if others.empty:
         return lead
     parts = []
     worse = others[others["verdict"] == "worse"]
     if len(worse):
         nearest = worse.iloc[0]
-        label = found.label(nearest["configuration_id"])
+        label = findings.label(nearest["configuration_id"])
         many = f"{len(worse)} of the others, the nearest being {label}"
         parts.append(
             f"It is better than {label if len(worse) == 1 else many} "
@@ -136,14 +138,15 @@ def _winner(found: Answer, comparison: pd.DataFrame, metric: str) -> str:
     ):
         same = others[others["verdict"] == verdict]
         if len(same):
-            parts.append(f"{words}: {_listed([found.label(i) for i in same['configuration_id']])}.")
+            labels = [findings.label(i) for i in same["configuration_id"]]
+            parts.append(f"{words}: {_listed(labels)}.")
     if len(worse) == 0 and (others["verdict"] == "not distinguishable").any():
         parts.append("No winner can be named with these seeds.")
     return " ".join([lead, *parts])
 
 
-def _mean_of(found: Answer, configuration_id: str, metric: str) -> str:
-    rows = found.summary[found.summary["configuration_id"] == configuration_id]
+def _mean_of(findings: Findings, configuration_id: str, metric: str) -> str:
+    rows = findings.summary[findings.summary["configuration_id"] == configuration_id]
     row = rows.iloc[0]
     return f"{mean_and_interval(row, metric)} over {row['n_finished']} seeds"
 
@@ -205,7 +208,7 @@ def _signed_interval(row: pd.Series) -> str:
     return f"{bounds[0]:.2f} to {bounds[1]:.2f}"
 
 
-def holes(trials: pd.DataFrame, fields: Sequence[str]) -> list[str]:
+def unfinished(trials: pd.DataFrame, fields: Sequence[str]) -> list[str]:
     """What did not finish, and why: one line per configuration, state and reason."""
     unfinished = trials[trials["state"] != "finished"]
     lines = []

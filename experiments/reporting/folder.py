@@ -8,50 +8,52 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.reporting.findings import Answer
+from experiments.reporting.findings import Findings
 from experiments.reporting.html import render
 from experiments.reporting.tables import as_text
 from experiments.secrets import mask
 from experiments.tracking.provenance import provenance
-from experiments.tracking.writer import Tracker
+from experiments.tracking.writer import ExperimentWriter
 from vae.errors import BadInput
 
 _SUMMARY_FILES = {"summary.csv": "csv", "summary.md": "markdown", "summary.tex": "latex"}
 
 
-def write_report(folder: Path, found: Answer, curves: pd.DataFrame, tracker: Tracker) -> None:
+def write_report(
+    folder: Path, findings: Findings, curves: pd.DataFrame, tracker: ExperimentWriter
+) -> None:
     """Write `trials.csv`, `summary.csv`, `.md`, `.tex` and `report.html`, and track them all.
 
     Raises:
         BadInput: when the folder cannot be written.
     """
-    run_ids = [run_id for run_id in found.trials["run_id"] if run_id]
+    run_ids = [run_id for run_id in findings.trials["run_id"] if run_id]
     html = render(
-        found,
+        findings,
         curves,
-        sheets=dict(_sheets(tracker)),
+        sample_grids=dict(_sample_grids(tracker)),
         links={run_id: tracker.link(run_id) for run_id in run_ids},
-        facts=list(_facts(found, tracker)),
+        facts=list(_facts(findings, tracker)),
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "trials.csv").write_text(as_text(found.trials, "csv"), encoding="utf-8")
+        (folder / "trials.csv").write_text(as_text(findings.trials, "csv"), encoding="utf-8")
         for name, form in _SUMMARY_FILES.items():
-            (folder / name).write_text(as_text(found.summary, form), encoding="utf-8")
+            (folder / name).write_text(as_text(findings.summary, form), encoding="utf-8")
         (folder / "report.html").write_text(html, encoding="utf-8")
     except OSError as error:
         raise BadInput(f"--out {folder}: {error.strerror}") from error
     tracker.log_report(folder)
 
 
-def _sheets(tracker: Tracker) -> Iterator[tuple[str, np.ndarray]]:
+def _sample_grids(tracker: ExperimentWriter) -> Iterator[tuple[str, np.ndarray]]:
     for record in tracker.records("configuration"):
-        picture = tracker.last_picture(record.run_id, "samples")
+        picture = tracker.last_image(record.run_id, "samples")
         if picture is not None:
             yield record.tags["configuration_id"], picture
 
 
-def _facts(found: Answer, tracker: Tracker) -> Iterator[tuple[str, str]]:
+def _facts(findings: Findings, tracker: ExperimentWriter) -> Iterator[tuple[str, str]]:
     tags = [record.tags for record in tracker.records("trial")]
     for name, tag in (
         ("sweep", "command"),
@@ -65,9 +67,9 @@ def _facts(found: Answer, tracker: Tracker) -> Iterator[tuple[str, str]]:
     yield "report", here.command
     yield "code of the report (git commit)", here.commit or "not in a git checkout"
     yield "tracked at", mask(tracker.uri)
-    varied = ", ".join(found.fields)
-    fixed = found.trials.iloc[0] if len(found.trials) else pd.Series(dtype=object)
+    varied = ", ".join(findings.fields)
+    fixed = findings.trials.iloc[0] if len(findings.trials) else pd.Series(dtype=object)
     yield "fields that vary", varied
     for field in ("dataset", "epochs", "batch_size", "lr", "nll_samples", "nll_images"):
-        if field in fixed and field not in found.fields:
+        if field in fixed and field not in findings.fields:
             yield field, f"{fixed[field]}"

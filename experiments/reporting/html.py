@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from experiments.formatting import short
+from experiments.formatting import format_value
 from experiments.metrics import YARDSTICK
 from experiments.reporting import plots
 from experiments.reporting.findings import (
-    Answer,
-    group_sentences,
-    holes,
+    Findings,
+    conclusions,
+    group_conclusions,
     mean_and_interval,
-    sentences,
+    unfinished,
 )
 
 
@@ -54,9 +54,9 @@ class Table:
 
 
 def render(
-    found: Answer,
+    findings: Findings,
     curves: pd.DataFrame,
-    sheets: Mapping[str, np.ndarray],
+    sample_grids: Mapping[str, np.ndarray],
     links: Mapping[str, str],
     facts: Iterable[tuple[str, str]],
 ) -> str:
@@ -71,26 +71,26 @@ def render(
     environment = Environment(
         loader=PackageLoader("experiments.reporting"), autoescape=True, undefined=StrictUndefined
     )
-    some = not found.yardstick.empty
-    trials = found.trials
+    some = not findings.yardstick.empty
+    trials = findings.trials
     return environment.get_template("report.html").render(
-        found=found,
+        findings=findings,
         n_finished=int((trials["state"] == "finished").sum()),
         n_expected=len(trials),
         n_configurations=trials["configuration_id"].nunique(),
         made=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        sentences=sentences(found),
-        group_sentences=group_sentences(found),
-        yardstick_table=_comparison_table(found, found.yardstick, YARDSTICK),
-        metric_table=_comparison_table(found, found.comparison, found.metric),
-        values_picture=plots.values_by_configuration(found) if some else None,
-        effects_picture=plots.main_effect_intervals(found) if some else None,
-        heat_maps=list(plots.heat_maps(found)) if some and not found.standing else [],
-        slices=list(plots.slices(found)) if some and found.standing else [],
-        curves=plots.learning_curves(found, curves) if not curves.empty else [],
-        sheets=_sheets(found, sheets),
-        holes=holes(trials, found.fields),
-        trials_table=_trials_table(found, links),
+        conclusions=conclusions(findings),
+        group_conclusions=group_conclusions(findings),
+        yardstick_table=_comparison_table(findings, findings.yardstick, YARDSTICK),
+        metric_table=_comparison_table(findings, findings.comparison, findings.metric),
+        values_picture=plots.values_by_configuration(findings) if some else None,
+        effects_picture=plots.main_effect_intervals(findings) if some else None,
+        heat_maps=list(plots.heat_maps(findings)) if some and not findings.study_summary else [],
+        slices=list(plots.slices(findings)) if some and findings.study_summary else [],
+        curves=plots.learning_curves(findings, curves) if not curves.empty else [],
+        sample_grids=_sample_grids(findings, sample_grids),
+        unfinished=unfinished(trials, findings.fields),
+        trials_table=_trials_table(findings, links),
         facts=list(facts),
     )
 
@@ -113,27 +113,27 @@ def _p_value(value: float) -> Cell:
 def _field(value: object) -> Cell:
     if isinstance(value, str):
         return Cell(value, value)
-    return Cell(short(value), str(value), numeric=True)
+    return Cell(format_value(value), str(value), numeric=True)
 
 
 _TOP = ("best", "identical", "not distinguishable")
 
 
-def _comparison_table(found: Answer, comparison: pd.DataFrame, metric: str) -> Table:
-    names = [*found.fields, "n", metric, "vs best", "95 % interval", "p (Holm)", "verdict"]
+def _comparison_table(findings: Findings, comparison: pd.DataFrame, metric: str) -> Table:
+    names = [*findings.fields, "n", metric, "vs best", "95 % interval", "p (Holm)", "verdict"]
     names += ["effect size", "P(best is better)", "sd", "IQM", "min", "max"]
-    text_columns = {*found.fields, "verdict"}
+    text_columns = {*findings.fields, "verdict"}
     columns = [Column(name, numeric=name not in text_columns) for name in names]
     rows = [
-        Row(_comparison_cells(found, row, metric), "top" if row["verdict"] in _TOP else "")
+        Row(_comparison_cells(findings, row, metric), "top" if row["verdict"] in _TOP else "")
         for _, row in comparison.iterrows()
     ]
     compared = set(comparison["configuration_id"])
-    pruned = set(found.trials.loc[found.trials["state"] == "pruned", "configuration_id"])
+    pruned = set(findings.trials.loc[findings.trials["state"] == "pruned", "configuration_id"])
     rows += [
         Row(
             [
-                *(_field(value) for value in found.values(row["configuration_id"])),
+                *(_field(value) for value in findings.values(row["configuration_id"])),
                 Cell(f"0/{row['n_expected']}", "0", numeric=True),
                 *(Cell("–", "", numeric=True) for _ in range(4)),
                 _no_result(row["configuration_id"] in pruned),
@@ -141,7 +141,7 @@ def _comparison_table(found: Answer, comparison: pd.DataFrame, metric: str) -> T
             ],
             "hole",
         )
-        for _, row in found.summary.iterrows()
+        for _, row in findings.summary.iterrows()
         if row["configuration_id"] not in compared
     ]
     return Table(columns, rows)
@@ -152,13 +152,13 @@ def _no_result(given_up: bool) -> Cell:
     return Cell(text, text)
 
 
-def _comparison_cells(found: Answer, row: pd.Series, metric: str) -> list[Cell]:
-    summary = found.summary.set_index("configuration_id").loc[row["configuration_id"]]
+def _comparison_cells(findings: Findings, row: pd.Series, metric: str) -> list[Cell]:
+    summary = findings.summary.set_index("configuration_id").loc[row["configuration_id"]]
     count = f"{summary['n_finished']}/{summary['n_expected']}"
     low, high = row["difference_low"], row["difference_high"]
     interval = "–" if pd.isna(low) else f"{low:+.2f} to {high:+.2f}".replace("-", "−")
     return [
-        *(_field(value) for value in found.values(row["configuration_id"])),
+        *(_field(value) for value in findings.values(row["configuration_id"])),
         Cell(count, str(summary["n_finished"]), numeric=True),
         Cell(mean_and_interval(summary, metric).replace("-", "−"), repr(row["mean"]), numeric=True),
         _number(row["difference"], signed=True),
@@ -171,10 +171,10 @@ def _comparison_cells(found: Answer, row: pd.Series, metric: str) -> list[Cell]:
     ]
 
 
-def _trials_table(found: Answer, links: Mapping[str, str]) -> Table:
+def _trials_table(findings: Findings, links: Mapping[str, str]) -> Table:
     metrics = ("return", "test/return", YARDSTICK, "best_epoch")
     columns = [
-        *(Column(f) for f in found.fields),
+        *(Column(f) for f in findings.fields),
         Column("seed", numeric=True),
         Column("state"),
         *(Column(m, numeric=True) for m in metrics),
@@ -182,10 +182,10 @@ def _trials_table(found: Answer, links: Mapping[str, str]) -> Table:
         Column("error"),
     ]
     rows = []
-    for _, trial in found.trials.iterrows():
+    for _, trial in findings.trials.iterrows():
         run_id = trial["run_id"]
         cells = [
-            *(_field(trial[f]) for f in found.fields),
+            *(_field(trial[f]) for f in findings.fields),
             Cell(str(trial["seed"]), str(trial["seed"]), numeric=True),
             Cell(trial["state"], trial["state"]),
             *(_number(trial[m], digits=0 if m == "best_epoch" else 2) for m in metrics),
@@ -196,10 +196,12 @@ def _trials_table(found: Answer, links: Mapping[str, str]) -> Table:
     return Table(columns, rows)
 
 
-def _sheets(found: Answer, sheets: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
+def _sample_grids(
+    findings: Findings, sample_grids: Mapping[str, np.ndarray]
+) -> list[tuple[str, str]]:
     """(label, data URI) in the order of the yardstick."""
-    order = list(found.yardstick["configuration_id"])
-    return [(found.label(i), _data_uri(sheets[i])) for i in order if i in sheets]
+    order = list(findings.yardstick["configuration_id"])
+    return [(findings.label(i), _data_uri(sample_grids[i])) for i in order if i in sample_grids]
 
 
 def _data_uri(picture: np.ndarray) -> str:

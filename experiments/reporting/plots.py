@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from experiments.analysis.statistics import t_interval
-from experiments.formatting import short
+from experiments.formatting import format_value
 from experiments.metrics import YARDSTICK
-from experiments.reporting.findings import Answer
+from experiments.reporting.findings import Findings
 from vae.configuration import RETURN_SCALE_FIELDS
 
 # Okabe & Ito's palette: distinct under every common colour blindness. Line styles and markers
@@ -54,21 +54,21 @@ def _look(k: int) -> dict[str, Any]:
     }
 
 
-def learning_curves(found: Answer, curves: pd.DataFrame) -> list[tuple[str, str]]:
+def learning_curves(findings: Findings, curves: pd.DataFrame) -> list[tuple[str, str]]:
     """(title, SVG) of the mean return per epoch, one picture per data set, loss and transform.
 
     The band is the 95 % t-interval of the mean over seeds. Where there are more configurations
     than looks, the best have one and the others are grey.
     """
-    first = found.trials.drop_duplicates("configuration_id").set_index("configuration_id")
-    rank = {i: k for k, i in enumerate(found.summary["configuration_id"])}
+    first = findings.trials.drop_duplicates("configuration_id").set_index("configuration_id")
+    rank = {i: k for k, i in enumerate(findings.summary["configuration_id"])}
     have_curves = set(curves["configuration_id"])
     pictures = []
     for names, rows in first.groupby(list(RETURN_SCALE_FIELDS), sort=False):
         ids = rows.index
         shown = sorted((i for i in ids if i in have_curves), key=rank.__getitem__)
         if shown:
-            labels = {i: found.label(i) for i in shown[: len(COLOURS)]}
+            labels = {i: findings.label(i) for i in shown[: len(COLOURS)]}
             pictures.append((" ".join(map(str, names)), _curves_of(shown, labels, curves)))
     return pictures
 
@@ -99,10 +99,10 @@ def _curve(axes: Axes, table: pd.DataFrame, label: str | None, look: dict[str, A
     axes.fill_between(epochs, *intervals.T, color=look["color"], alpha=0.2, linewidth=0)
 
 
-def values_by_configuration(found: Answer) -> str:
+def values_by_configuration(findings: Findings) -> str:
     """Every trial's yardstick, with mean and 95 % interval of each configuration, best on top."""
-    ranked = list(found.yardstick["configuration_id"])
-    finished = found.trials[found.trials["state"] == "finished"]
+    ranked = list(findings.yardstick["configuration_id"])
+    finished = findings.trials[findings.trials["state"] == "finished"]
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(6.4, 0.6 + 0.28 * len(ranked)))
         axes = figure.subplots()
@@ -110,7 +110,7 @@ def values_by_configuration(found: Answer) -> str:
         for k, configuration_id in enumerate(ranked):
             rows = finished[finished["configuration_id"] == configuration_id]
             values = rows[YARDSTICK].to_numpy(dtype=float)
-            labels.append(found.label(configuration_id))
+            labels.append(findings.label(configuration_id))
             axes.plot(values, [k] * len(values), "o", color=COLOURS[5], markersize=4, alpha=0.8)
             _interval(axes, k, float(values.mean()), *t_interval(values))
         axes.set_yticks(range(len(ranked)), labels)
@@ -125,9 +125,9 @@ def _interval(axes: Axes, y: float, mean: float, low: float, high: float) -> Non
     axes.plot([mean], [y], "|", color="black", markersize=9, markeredgewidth=2)
 
 
-def main_effect_intervals(found: Answer) -> str | None:
+def main_effect_intervals(findings: Findings) -> str | None:
     """How much better one value of an axis is than another, with its interval."""
-    effects = found.yardstick_effects
+    effects = findings.yardstick_effects
     if effects.empty:
         return None
     with mpl.rc_context(SETTINGS):
@@ -145,10 +145,10 @@ def main_effect_intervals(found: Answer) -> str | None:
         return _svg(figure)
 
 
-def heat_maps(found: Answer) -> Iterator[tuple[str, str]]:
+def heat_maps(findings: Findings) -> Iterator[tuple[str, str]]:
     """(title, SVG) of the mean yardstick for every pair of axes, over all else."""
-    finished = found.trials[found.trials["state"] == "finished"]
-    axes_names = [f for f in found.fields if found.trials[f].nunique() > 1]
+    finished = findings.trials[findings.trials["state"] == "finished"]
+    axes_names = [f for f in findings.fields if findings.trials[f].nunique() > 1]
     for first, second in itertools.combinations(axes_names, 2):
         table = finished.pivot_table(index=first, columns=second, values=YARDSTICK)
         if table.size > 1:
@@ -167,18 +167,18 @@ def _heat_map(table: pd.DataFrame) -> str:
             colour = "white" if value > middle else "black"
             text = "–" if math.isnan(value) else f"{value:.1f}"
             axes.text(j, i, text, ha="center", va="center", color=colour)
-        axes.set_xticks(range(n_columns), [short(v) for v in table.columns])
-        axes.set_yticks(range(n_rows), [short(v) for v in table.index])
+        axes.set_xticks(range(n_columns), [format_value(v) for v in table.columns])
+        axes.set_yticks(range(n_rows), [format_value(v) for v in table.index])
         axes.set_xlabel(str(table.columns.name))
         axes.set_ylabel(str(table.index.name))
         figure.colorbar(picture, ax=axes, label=YARDSTICK)
         return _svg(figure)
 
 
-def slices(found: Answer) -> Iterator[tuple[str, str]]:
+def slices(findings: Findings) -> Iterator[tuple[str, str]]:
     """(title, SVG) of the mean yardstick over every field that a study searched."""
-    complete = found.summary.dropna(subset=[f"{YARDSTICK}.mean"])
-    for field in found.fields:
+    complete = findings.summary.dropna(subset=[f"{YARDSTICK}.mean"])
+    for field in findings.fields:
         if complete[field].nunique() > 1:
             yield field, _slice(complete[field], complete[f"{YARDSTICK}.mean"])
 
@@ -191,7 +191,7 @@ def _slice(values: pd.Series, means: pd.Series) -> str:
         if pd.api.types.is_numeric_dtype(values) and values.max() > 20 * values.min() > 0:
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-            axes.xaxis.set_major_formatter(lambda x, _: short(x))
+            axes.xaxis.set_major_formatter(lambda x, _: format_value(x))
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(str(values.name))
         axes.set_ylabel(YARDSTICK)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.metrics import YARDSTICK
-from experiments.reporting.findings import Answer, holes, mean_and_interval, sentences
+from experiments.reporting.findings import Findings, conclusions, mean_and_interval, unfinished
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH = 8
@@ -20,54 +20,54 @@ _MARKS = {
 }
 
 
-def print_answer(found: Answer, curves: pd.DataFrame) -> None:
+def print_answer(findings: Findings, curves: pd.DataFrame) -> None:
     """Ranked tables, then what did not finish, then what it means."""
     console = Console()
-    console.print(_table(found, curves))
-    for line in holes(found.trials, found.fields):
+    console.print(_table(findings, curves))
+    for line in unfinished(findings.trials, findings.fields):
         console.print(line, style="yellow", highlight=False)
     console.print()
-    for sentence in sentences(found):
+    for sentence in conclusions(findings):
         console.print(f"• {sentence}", highlight=False)
 
 
-def _table(found: Answer, curves: pd.DataFrame) -> Table:
-    scale = "groups are not to be compared" if found.comparison["group"].nunique() > 1 else ""
+def _table(findings: Findings, curves: pd.DataFrame) -> Table:
+    scale = "groups are not to be compared" if findings.comparison["group"].nunique() > 1 else ""
     table = Table(
-        title=f"{found.name}: {found.metric}, mean over seeds ± 95 % interval",
+        title=f"{findings.name}: {findings.metric}, mean over seeds ± 95 % interval",
         title_justify="left",
-        caption=scale and f"{scale} by {found.metric}: other losses and transforms, other units",
+        caption=scale and f"{scale} by {findings.metric}: other losses and transforms, other units",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
     table.add_column("configuration")
-    metrics = [found.metric] + [m for m in (YARDSTICK,) if m != found.metric]
+    metrics = [findings.metric] + [m for m in (YARDSTICK,) if m != findings.metric]
     for column in ("n", *metrics, "vs best"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("curve", no_wrap=True)
-    for rows in _grouped(found):
+    for rows in _grouped(findings):
         for row in rows:
-            table.add_row(*_cells(row, found, metrics, curves))
+            table.add_row(*_cells(row, findings, metrics, curves))
         table.add_section()
     return table
 
 
-def _grouped(found: Answer) -> list[list[pd.Series]]:
+def _grouped(findings: Findings) -> list[list[pd.Series]]:
     """Summary rows in the order of the comparison, group by group; without a result, at the end."""
-    summary = found.summary.set_index("configuration_id", drop=False)
-    verdicts = found.comparison.set_index("configuration_id")[["verdict", "difference", "group"]]
+    summary = findings.summary.set_index("configuration_id", drop=False)
+    verdicts = findings.comparison.set_index("configuration_id")[["verdict", "difference", "group"]]
     joined = summary.join(verdicts)
     groups = [
         [joined.loc[i] for i in group["configuration_id"]]
-        for _, group in found.comparison.groupby("group", sort=False)
+        for _, group in findings.comparison.groupby("group", sort=False)
     ]
     rest = joined[joined["group"].isna()]
     return [*groups, [row for _, row in rest.iterrows()]]
 
 
 def _cells(
-    row: pd.Series, found: Answer, metrics: list[str], curves: pd.DataFrame
+    row: pd.Series, findings: Findings, metrics: list[str], curves: pd.DataFrame
 ) -> list[str | Text]:
     complete = row["n_finished"] == row["n_expected"]
     count = Text(
@@ -75,7 +75,7 @@ def _cells(
     )
     configuration_id = row["configuration_id"]
     numbers = [mean_and_interval(row, metric) for metric in metrics]
-    label = found.label(configuration_id)
+    label = findings.label(configuration_id)
     return [label, count, *numbers, _verdict(row), _curve(configuration_id, curves)]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from experiments.formatting import short
+from experiments.formatting import format_value
 from experiments.metrics import DECISION_METRICS
 from experiments.spec.search_space import (
     StudyPlan,
@@ -78,7 +78,9 @@ class Experiment:
         """What a table calls a configuration: encoder, loss, transform, and what else varies."""
         always = ("encoder", "loss", "transform")
         words = [str(getattr(configuration, field)) for field in always]
-        words += [f"{a}={short(getattr(configuration, a))}" for a in self.axes if a not in always]
+        words += [
+            f"{a}={format_value(getattr(configuration, a))}" for a in self.axes if a not in always
+        ]
         return " ".join(words)
 
 

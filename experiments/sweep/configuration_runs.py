@@ -10,11 +10,11 @@ import numpy as np
 
 from experiments.metrics import AGGREGATED, CURVE
 from experiments.planning.plan import PlannedTrial
-from experiments.planning.snapshot import Stock
+from experiments.planning.snapshot import Snapshot
 from experiments.spec.experiment import Experiment
 from experiments.sweep.retention import Archiving
 from experiments.tracking.run_record import RunRecord, finished_runs, seeds_asked_for
-from experiments.tracking.writer import Tracker
+from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import Configuration
 
 
@@ -74,11 +74,15 @@ class ConfigurationRuns:
     """
 
     def __init__(
-        self, experiment: Experiment, tracker: Tracker, stock: Stock, archiving: Archiving
+        self,
+        experiment: Experiment,
+        tracker: ExperimentWriter,
+        snapshot: Snapshot,
+        archiving: Archiving,
     ) -> None:
         self._experiment = experiment
         self._tracker = tracker
-        self._stock = stock
+        self._snapshot = snapshot
         self._archiving = archiving
         self._rows: dict[str, _Row] = {}
 
@@ -91,14 +95,14 @@ class ConfigurationRuns:
             trials: of this configuration, all that the sweep asks for
             pruned: why the configuration has been given up, if it has
         """
-        record = self._stock.configurations.get(configuration.id)
+        record = self._snapshot.configurations.get(configuration.id)
         wanted = {planned.trial.seed for planned in trials}
         row = _Row(
             configuration,
             expected=wanted | (seeds_asked_for(record) if record else set()),
             left={planned.trial.seed for planned in trials if planned.todo},
             failed={p.trial.seed for p in trials if p.state == "failed" and not p.todo},
-            finished=dict(self._stock.finished.get(configuration.id, {})),
+            finished=dict(self._snapshot.finished.get(configuration.id, {})),
             pruned=pruned,
         )
         self._rows[configuration.id] = row
@@ -133,7 +137,7 @@ class ConfigurationRuns:
 
     def run_id(self, configuration_id: str) -> str:
         row = self._rows.get(configuration_id)
-        return row.run_id if row else self._stock.configurations[configuration_id].run_id
+        return row.run_id if row else self._snapshot.configurations[configuration_id].run_id
 
     def add(
         self, configuration_id: str, seed: int, run_id: str, metrics: Mapping[str, float] | None
@@ -179,8 +183,8 @@ class ConfigurationRuns:
             for epoch, mean in mean_curve([self._tracker.curve(r, CURVE) for r in run_ids]):
                 self._tracker.log_metrics(row.run_id, {f"{CURVE}.mean": mean}, step=epoch)
             self._log_contact_sheet(row, run_ids)
-        if row.over and self._archiving.thins_out:
-            self._thin_out_archives(row)
+        if row.over and self._archiving.keeps_only_best:
+            self._delete_all_but_the_best(row)
         self._log_aggregates(row)
         if row.pruned:
             self._tracker.mark_pruned(row.run_id, row.pruned)
@@ -189,19 +193,19 @@ class ConfigurationRuns:
     def _log_contact_sheet(self, row: _Row, trial_run_ids: list[str]) -> None:
         """One strip of samples a seed: the top row of its trial's last picture."""
         n_rows, _ = row.configuration.samples_layout
-        pictures = [self._tracker.last_picture(trial, "samples") for trial in trial_run_ids]
+        pictures = [self._tracker.last_image(trial, "samples") for trial in trial_run_ids]
         strips = [p[: p.shape[0] // n_rows] for p in pictures if p is not None]
         if strips:
-            self._tracker.log_picture(row.run_id, "samples", np.concatenate(strips, axis=0))
+            self._tracker.log_image(row.run_id, "samples", np.concatenate(strips, axis=0))
 
-    def _thin_out_archives(self, row: _Row) -> None:
+    def _delete_all_but_the_best(self, row: _Row) -> None:
         """Of the seeds whose weights are there, leave the best one's."""
         archived = [
             (run_id, metrics)
             for run_id, metrics in row.finished.values()
             if metrics and self._tracker.has_weights(run_id)
         ]
-        for run_id in self._archiving.superfluous(archived):
+        for run_id in self._archiving.runs_to_delete(archived):
             self._tracker.delete_weights(run_id)
 
     def interrupt(self) -> None:

@@ -15,7 +15,7 @@ from experiments.planning.plan import Plan, make_plan
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import Range, StudyPlan, rungs
 from experiments.tracking.run_record import RunRecord, by_trial
-from experiments.tracking.study_summary import TAG, Standing
+from experiments.tracking.study_summary import TAG, StudySummary
 from experiments.tracking.uris import check_reachable, sqlite_path
 
 _STATES = ("done", "pruned", "failed", "resumable", "missing")
@@ -29,11 +29,14 @@ def print_plan(
     retry_failed: bool = False,
 ) -> None:
     """What a sweep would run, what is done already, and how long the rest takes."""
-    records, standing = _tracked(experiment.name, tracking_uri)
+    records, study_summary = _tracked(experiment.name, tracking_uri)
     if experiment.study:
-        if standing and standing.study != experiment.study_name:
-            standing = None
-        shown = [_space(experiment.study), *_study_lines(experiment, experiment.study, standing)]
+        if study_summary and study_summary.study != experiment.study_name:
+            study_summary = None
+        shown = [
+            _space(experiment.study),
+            *_study_lines(experiment, experiment.study, study_summary),
+        ]
     else:
         tracked = by_trial(records)
         plan = make_plan(experiment.trials(), tracked, checkpoints, retry_failed)
@@ -49,7 +52,7 @@ def print_plan(
         console.print(table_or_line, highlight=False)
 
 
-def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], Standing | None]:
+def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], StudySummary | None]:
     """The trial runs, and how far a study had come."""
     check_reachable(tracking_uri)
     database = sqlite_path(tracking_uri)
@@ -60,7 +63,7 @@ def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], Standing | 
     tracker = Reader.find(tracking_uri, name)
     if tracker is None:
         return [], None
-    return tracker.records("trial"), Standing.from_json(tracker.experiment_tag(TAG))
+    return tracker.records("trial"), StudySummary.from_json(tracker.experiment_tag(TAG))
 
 
 # ----------------------------------------------------------------------------- a grid
@@ -121,7 +124,7 @@ def _space(plan: StudyPlan) -> Table:
 
 
 def _study_lines(
-    experiment: Experiment, plan: StudyPlan, standing: Standing | None
+    experiment: Experiment, plan: StudyPlan, study_summary: StudySummary | None
 ) -> Iterator[str]:
     n_seeds = len(experiment.seeds)
     yield (
@@ -133,8 +136,8 @@ def _study_lines(
         yield f"{plan.pruner} may stop them after epoch {epochs}"
     if experiment.racing:
         yield "a configuration that has lost against the best gets no more seeds"
-    if standing:
-        yield from standing.lines()
-    n_left = max(0, plan.n_configurations - (standing.n_over if standing else 0))
+    if study_summary:
+        yield from study_summary.lines()
+    n_left = max(0, plan.n_configurations - (study_summary.n_over if study_summary else 0))
     n_epochs = n_left * n_seeds * plan.most_epochs
     yield f"to try: {n_left} configurations, at most {n_epochs} epochs"

@@ -19,7 +19,7 @@ _SERVER = "mlflow server --backend-store-uri postgresql://… --artifacts-destin
 
 
 @contextmanager
-def hired(options: Options, experiment: Experiment) -> Iterator[int]:
+def open_engine(options: Options, experiment: Experiment) -> Iterator[int]:
     """Join the cluster, if one is asked for; yields how many trials are to be under way at once.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
-from experiments.tracking.study_summary import Standing
+from experiments.tracking.study_summary import StudySummary
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class Outcome:
     n_failed: int
     n_pruned: int
     n_left: int
-    standing: Standing | None
-    trouble: str = ""
+    study_summary: StudySummary | None
+    interruption: str = ""
 
     @property
     def exit_code(self) -> int:
-        if self.trouble:
+        if self.interruption:
             return EXIT_INTERRUPTED
         return EXIT_FAILED if self.n_failed else EXIT_OK
 
@@ -38,6 +38,6 @@ class Outcome:
         if self.n_left:
             counts.append(f"{self.n_left} left")
         told = ", ".join(counts)
-        if self.trouble:
-            return f"{self.trouble}; {told}. To go on from here: {command}"
+        if self.interruption:
+            return f"{self.interruption}; {told}. To go on from here: {command}"
         return f"{told}. To compare: python analyze.py {experiment}"

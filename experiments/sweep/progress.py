@@ -84,7 +84,7 @@ class LogLines:
         self._n_done += 1
         left = f"  ({duration(seconds_left)} left)" if seconds_left else ""
         self._say(
-            f"[{self._n_done}/{self._n_done + n_left}] {result.work.label}  "
+            f"[{self._n_done}/{self._n_done + n_left}] {result.task.label}  "
             f"{describe_result(result)}{left}"
         )
 
@@ -149,7 +149,7 @@ class LiveDisplay:
         if result.state != "finished":
             self._n_failed += 1
             self._progress.console.print(
-                f"{result.work.label}: {describe_result(result)}", style="red"
+                f"{result.task.label}: {describe_result(result)}", style="red"
             )
         failed = f"{self._n_failed} failed" if self._n_failed else ""
         left = f"{duration(seconds_left)} left" if seconds_left else ""

@@ -39,11 +39,11 @@ class Archiving:
         return self.keep != "none"
 
     @property
-    def thins_out(self) -> bool:
+    def keeps_only_best(self) -> bool:
         """Whether weights are deleted when a configuration is over."""
         return self.keep == "best"
 
-    def superfluous(self, archived: Iterable[tuple[str, Mapping[str, float]]]) -> list[str]:
+    def runs_to_delete(self, archived: Iterable[tuple[str, Mapping[str, float]]]) -> list[str]:
         """Which runs of a configuration may lose their weights: all but the best.
 
         Args:

@@ -17,17 +17,17 @@ from experiments.cli import EXIT_INTERRUPTED, check_can_be_made
 from experiments.execution.engines import start
 from experiments.execution.locks import sole_sweep
 from experiments.execution.loop import drive
-from experiments.execution.messages import EpochDone, Event, TrialResult, Work
+from experiments.execution.messages import EpochDone, Event, Task, TrialResult
 from experiments.planning.estimate import Estimate
 from experiments.planning.plan import Plan, make_plan
-from experiments.planning.snapshot import take_stock
+from experiments.planning.snapshot import read_snapshot
 from experiments.proposers.grid import Grid
 from experiments.proposers.racing_grid import RacingGrid, leave_out_the_lost, why_lost
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import StudyPlan
 from experiments.spec.shard import take_part
 from experiments.sweep.configuration_runs import ConfigurationRuns
-from experiments.sweep.engine_checks import hired
+from experiments.sweep.engine_checks import open_engine
 from experiments.sweep.options import Options, check_device
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.progress import Display, display
@@ -43,7 +43,7 @@ from experiments.tracking.uris import (
     optuna_storage,
     sqlite_path,
 )
-from experiments.tracking.writer import Tracker
+from experiments.tracking.writer import ExperimentWriter
 from vae import datasets
 from vae.configuration import Trial
 from vae.errors import BadInput
@@ -62,7 +62,7 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     check_reachable(options.tracking_uri)
     _check(experiment, options)
     archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
-    with hired(options, experiment) as n_workers:
+    with open_engine(options, experiment) as n_workers:
         experiment = take_part(experiment, options.shard)
         return _run(experiment, replace(options, workers=n_workers), archiving)
 
@@ -81,7 +81,7 @@ def _check(experiment: Experiment, options: Options) -> None:
 def _run(experiment: Experiment, options: Options, archiving: Archiving) -> Outcome:
     for name in sorted(experiment.datasets):
         datasets.DATASETS[name].prepare(options.data_dir)
-    Tracker.find(options.tracking_uri, experiment.name)  # complains if it was deleted
+    ExperimentWriter.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)
     with sole_sweep(
@@ -89,8 +89,8 @@ def _run(experiment: Experiment, options: Options, archiving: Archiving) -> Outc
     ) as workers_lock:
         study = _open_study(experiment, experiment.study, options) if experiment.study else None
         sweep = _Sweep(experiment, options, folder, archiving, study)
-        trouble = sweep.run(workers_lock) if sweep.proposer.left.total() else ""
-        return sweep.outcome(trouble)
+        interruption = sweep.run(workers_lock) if sweep.proposer.left.total() else ""
+        return sweep.outcome(interruption)
 
 
 def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> Study:
@@ -120,17 +120,17 @@ class _Sweep:
         self._experiment = experiment
         self._options = options
         self._checkpoints = checkpoints
-        self._tracker = Tracker.create(options.tracking_uri, experiment.name)
-        self._stock = take_stock(self._tracker, experiment)
+        self._tracker = ExperimentWriter.create(options.tracking_uri, experiment.name)
+        self._snapshot = read_snapshot(self._tracker, experiment)
         self._configuration_runs = ConfigurationRuns(
-            experiment, self._tracker, self._stock, archiving
+            experiment, self._tracker, self._snapshot, archiving
         )
         places = Places(str(options.data_dir.absolute()), checkpoints, options.device)
         self._trial_runs = TrialRuns(
             experiment, self._tracker, places, self._configuration_runs, archiving.writes
         )
         self._estimate = Estimate(experiment.configurations)
-        self._estimate.learn_from(self._stock.trials.values())
+        self._estimate.learn_from(self._snapshot.trials.values())
         self._last_estimate: float | None = None
         self._estimate_anew_at = 0.0
         self._study = study
@@ -146,15 +146,15 @@ class _Sweep:
 
     def _plan(self, trials: Iterable[Trial]) -> Plan:
         retry_failed = self._options.retry_failed
-        return make_plan(trials, self._stock.trials, self._checkpoints, retry_failed)
+        return make_plan(trials, self._snapshot.trials, self._checkpoints, retry_failed)
 
     def _grid(self) -> Grid | RacingGrid:
         experiment, lost = self._experiment, dict[str, str]()
         if experiment.racing:
-            self.plan, standings = leave_out_the_lost(
+            self.plan, race_state = leave_out_the_lost(
                 self.plan, experiment.seeds, experiment.metric
             )
-            lost = {c: why_lost(n, experiment.metric) for c, n in standings.lost.items()}
+            lost = {c: why_lost(n, experiment.metric) for c, n in race_state.lost.items()}
         todo = {planned.trial.id for planned in self.plan.todo}
         settled = {planned.trial.id for planned in self.plan.trials} - todo
         _tidy_up(self._checkpoints, settled, todo)
@@ -168,7 +168,7 @@ class _Sweep:
     def _search(self, study: Study, plan: StudyPlan) -> Search:
         from experiments.proposers.search import Search  # Optuna takes its time to import
 
-        tracked = self._stock.trials
+        tracked = self._snapshot.trials
         settled = {i for i, record in tracked.items() if record.state in OVER}
         _tidy_up(self._checkpoints, settled, todo=tracked.keys() - settled)
         return Search(
@@ -179,7 +179,7 @@ class _Sweep:
             self._trial_runs,
             self._configuration_runs,
             self._plan,
-            self._stock.finished,
+            self._snapshot.finished,
             self._shown.on_event,
         )
 
@@ -211,12 +211,12 @@ class _Sweep:
         finally:
             engine.stop()
 
-    def ask(self) -> Work | None:
+    def ask(self) -> Task | None:
         """What the grid or the study wants done next."""
-        work = self.proposer.ask()
-        if work is not None:
-            self._estimate.know(work.trial.configuration)
-        return work
+        task = self.proposer.ask()
+        if task is not None:
+            self._estimate.know(task.trial.configuration)
+        return task
 
     def tell(self, result: TrialResult) -> None:
         """Pass on what became of it, and show it."""
@@ -237,14 +237,14 @@ class _Sweep:
             self._estimate.learn(event.configuration_id, event.metrics["epoch_seconds"])
         self._shown.on_event(event)
 
-    def outcome(self, trouble: str) -> Outcome:
+    def outcome(self, interruption: str) -> Outcome:
         before = Counter(planned.state for planned in self.plan.trials if not planned.todo)
-        standing = None
+        study_summary = None
         if self._study:
-            before = Counter(record.state for record in self._stock.trials.values())
-            standing = self._study.standing()
+            before = Counter(record.state for record in self._snapshot.trials.values())
+            study_summary = self._study.study_summary()
             with contextlib.suppress(TrackingLost):  # then the outcome says so already
-                self._tracker.tag_experiment(TAG, standing.to_json())
+                self._tracker.tag_experiment(TAG, study_summary.to_json())
         results = self._trial_runs.results
         return Outcome(
             n_before=before["done"] + before["finished"],
@@ -252,8 +252,8 @@ class _Sweep:
             n_failed=results["failed"] + before["failed"],
             n_pruned=results["pruned"] + before["pruned"],
             n_left=self.proposer.left.total(),
-            standing=standing,
-            trouble=trouble,
+            study_summary=study_summary,
+            interruption=interruption,
         )
 
 

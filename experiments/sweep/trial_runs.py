@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from experiments.execution.messages import TrialResult, Work
+from experiments.execution.messages import Task, TrialResult
 from experiments.planning.plan import PlannedTrial
 from experiments.spec.experiment import Experiment
 from experiments.sweep.configuration_runs import ConfigurationRuns
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.provenance import provenance
-from experiments.tracking.retries import at_most
-from experiments.tracking.trial_writer import TrialLog
-from experiments.tracking.writer import Tracker
+from experiments.tracking.retries import limit_retries
+from experiments.tracking.trial_writer import TrialWriter
+from experiments.tracking.writer import ExperimentWriter
 from vae import datasets
 
 
@@ -39,7 +39,7 @@ class TrialRuns:
     def __init__(
         self,
         experiment: Experiment,
-        tracker: Tracker,
+        tracker: ExperimentWriter,
         places: Places,
         configuration_runs: ConfigurationRuns,
         archive: bool,
@@ -53,16 +53,16 @@ class TrialRuns:
         self._code = provenance()
         self._digest = cache(lambda name: datasets.digest(name, places.data_dir))
         self._run_ids: dict[str, str] = {}
-        self._open: dict[str, Work] = {}
+        self._open: dict[str, Task] = {}
         self.results: Counter[str] = Counter()
 
-    def open(self, planned: PlannedTrial, until: int) -> Work:
+    def open(self, planned: PlannedTrial, until: int) -> Task:
         """The work of advancing a trial to an epoch, in the run it has or else in a new one."""
         trial = planned.trial
         known = planned.record is not None or trial.id in self._run_ids
         if trial.id not in self._run_ids:
             self._run_ids[trial.id] = self._open_run(planned)
-        work = Work(
+        task = Task(
             trial=trial,
             label=f"{self._experiment.label(trial.configuration)} s{trial.seed}",
             run_id=self._run_ids[trial.id],
@@ -75,8 +75,8 @@ class TrialRuns:
             device=self._places.device,
             checkpoint=self._checkpoint(planned),
         )
-        self._open[work.run_id] = work
-        return work
+        self._open[task.run_id] = task
+        return task
 
     def _open_run(self, planned: PlannedTrial) -> str:
         trial, record = planned.trial, planned.record
@@ -98,7 +98,7 @@ class TrialRuns:
         """Take note of a trial's end; returns what really became of it."""
         if result.state == "lost":
             result = self._settle_lost(result)
-        trial, run_id = result.work.trial, result.work.run_id
+        trial, run_id = result.task.trial, result.task.run_id
         self._open.pop(run_id, None)
         finished = result.state == "finished"
         self.results["finished" if finished else "failed"] += 1
@@ -108,7 +108,7 @@ class TrialRuns:
 
     def _settle_lost(self, result: TrialResult) -> TrialResult:
         """A worker may have been lost after its trial's last word, and before its own."""
-        log = TrialLog(self._tracker.uri, result.work.run_id)
+        log = TrialWriter(self._tracker.uri, result.task.run_id)
         try:
             metrics = log.read_back()
             if metrics is not None:
@@ -133,7 +133,7 @@ class TrialRuns:
 
     def interrupt(self) -> None:
         """Mark what was running as stopped; the next sweep goes on from there."""
-        with at_most(seconds=3):  # whoever pressed Ctrl-C is waiting
-            for work in self._open.values():
-                self._tracker.set_status(work.run_id, "KILLED")
+        with limit_retries(seconds=3):  # whoever pressed Ctrl-C is waiting
+            for task in self._open.values():
+                self._tracker.set_status(task.run_id, "KILLED")
             self._configuration_runs.interrupt()

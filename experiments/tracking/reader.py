@@ -16,7 +16,7 @@ from mlflow.entities import Run, ViewType
 from experiments.secrets import without_credentials
 from experiments.tracking import model_files
 from experiments.tracking.errors import TrackingRefused
-from experiments.tracking.image_names import is_picture, step_of
+from experiments.tracking.image_names import is_image, step_of
 from experiments.tracking.retries import connect, patiently
 from experiments.tracking.run_record import RunRecord
 from experiments.tracking.uris import sqlite_path
@@ -97,10 +97,10 @@ class Reader:
         history = patiently(self._mlflow.get_metric_history, run_id, key)
         return sorted((metric.step, metric.value) for metric in history)
 
-    def last_picture(self, run_id: str, key: str) -> np.ndarray | None:
+    def last_image(self, run_id: str, key: str) -> np.ndarray | None:
         """The picture of the last step that was logged under `key`, or None."""
         files = patiently(self._mlflow.list_artifacts, run_id, "images")
-        paths = {step_of(f.path): f.path for f in files if is_picture(f.path, key)}
+        paths = {step_of(f.path): f.path for f in files if is_image(f.path, key)}
         if not paths:
             return None
         from PIL import Image

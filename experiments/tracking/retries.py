@@ -66,7 +66,7 @@ def _is_transient(error: BaseException) -> bool:
 
 
 @contextmanager
-def at_most(seconds: float) -> Iterator[None]:
+def limit_retries(seconds: float) -> Iterator[None]:
     """Inside, wait for the store no longer than that at a call."""
     global patience_seconds
     before, patience_seconds = patience_seconds, seconds

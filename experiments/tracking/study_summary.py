@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from experiments.formatting import short
+from experiments.formatting import format_value
 
 TAG = "study"
 """The tag of the MLflow experiment that holds it as JSON."""
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudySummary:
     """How far a study has come.
 
     Attributes:
@@ -40,7 +40,7 @@ class Standing:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str | None) -> Standing | None:
+    def from_json(cls, text: str | None) -> StudySummary | None:
         """None where no study was."""
         return cls(**json.loads(text)) if text else None
 
@@ -54,7 +54,7 @@ class Standing:
         told = ", ".join(f"{n} {state}" for state, n in self.counts.items())
         lines = [f"study: {self.n_over} configurations tried: {told}"]
         if self.best_number is not None:
-            fields = ", ".join(f"{k}={short(v)}" for k, v in self.best_fields.items())
+            fields = ", ".join(f"{k}={format_value(v)}" for k, v in self.best_fields.items())
             lines.append(
                 f"best: {fields} (mean {self.metric} {self.best_value:.3f}, "
                 f"Optuna trial {self.best_number})"

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
 from experiments.secrets import mask
-from experiments.tracking.image_names import picture_id
+from experiments.tracking.image_names import image_id
 from experiments.tracking.model_files import delete_weights, write_archive
 from experiments.tracking.retries import connect, patiently
 
@@ -21,7 +21,7 @@ _EPOCH_MARK = "val/return"
 """A metric of every epoch; all metrics of an epoch are written in one transaction."""
 
 
-class TrialLog:
+class TrialWriter:
     """The run of one trial, as the worker that trains it sees it.
 
     Everything may be said twice: what the run already has is left as it is. So a trial that goes
@@ -41,7 +41,7 @@ class TrialLog:
         self._epochs = {metric.step for metric in history}
         files = patiently(self._mlflow.list_artifacts, self.run_id, "images")
         # MLflow writes a picture's thumbnail last.
-        self._images = {picture_id(file.path) for file in files if file.path.endswith(".webp")}
+        self._images = {image_id(file.path) for file in files if file.path.endswith(".webp")}
         run = patiently(self._mlflow.get_run, self.run_id)
         self._finals = set(run.data.metrics)
         done = run.info.status == "FINISHED" and run.data.tags.get("completed") == "true"

@@ -25,11 +25,11 @@ from vae.configuration import Configuration, Trial
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
-class Tracker(Reader):
+class ExperimentWriter(Reader):
     """One MLflow experiment, as a sweep's parent process writes it."""
 
     @classmethod
-    def create(cls, uri: str, name: str) -> Tracker:
+    def create(cls, uri: str, name: str) -> ExperimentWriter:
         """The experiment called `name`, made with its database if need be."""
         artifacts = None
         if (path := sqlite_path(uri)) is not None:
@@ -181,7 +181,7 @@ class Tracker(Reader):
         batch = [Metric(key, value, now, step) for key, value in metrics.items()]
         patiently(self._mlflow.log_batch, run_id, metrics=batch)
 
-    def log_picture(self, run_id: str, key: str, picture: np.ndarray) -> None:
+    def log_image(self, run_id: str, key: str, picture: np.ndarray) -> None:
         """Args: picture: `uint8`, `(height, width)` or `(height, width, 3)`"""
         patiently(self._mlflow.log_image, run_id, picture, key=key, step=0, synchronous=True)
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.main_effects import main_effects
-from tests.test_statistics import GOLDEN
+from tests.analysis.test_statistics import GOLDEN
 
 
 def test_main_effects_recover_what_was_put_in() -> None:

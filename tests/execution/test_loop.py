@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from experiments.execution.loop import drive
-from experiments.execution.messages import TrialResult, Work
+from experiments.execution.messages import Task, TrialResult
 from vae.configuration import Configuration, Trial
 
 TRIAL = Trial(configuration=Configuration(dataset="mnist5k"), seed=0)
 
 
-def work(number: int) -> Work:
-    return Work(
+def task(number: int) -> Task:
+    return Task(
         trial=TRIAL, label=str(number), run_id=str(number), until=1, metric="return", fresh=True,
         archive=False, tracking_uri="", data_dir="", device="cpu", checkpoint=Path(),
     )  # fmt: skip
@@ -34,11 +34,11 @@ class Crowd:
         self.capacity = capacity
         self.lost: set[str] = set()
         self.most_running = 0
-        self._running: deque[tuple[Work, Future[TrialResult]]] = deque()
+        self._running: deque[tuple[Task, Future[TrialResult]]] = deque()
 
-    def submit(self, work: Work) -> Future[TrialResult]:
+    def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
-        self._running.append((work, future))
+        self._running.append((task, future))
         self.most_running = max(self.most_running, len(self._running))
         if len(self._running) == self.capacity:
             self.finish_one()
@@ -47,11 +47,11 @@ class Crowd:
     def finish_one(self) -> None:
         if not self._running:
             return
-        work, future = self._running.popleft()
-        if work.run_id in self.lost and work.fresh:
+        task, future = self._running.popleft()
+        if task.run_id in self.lost and task.fresh:
             future.set_exception(ConnectionError("the node went away"))
         else:
-            future.set_result(TrialResult(work, "finished"))
+            future.set_result(TrialResult(task, "finished"))
 
     def stop(self) -> None: ...
 
@@ -64,17 +64,17 @@ class Errands:
         self.n_asked, self.n_told = 0, 0
         self.told_lost: list[str] = []
 
-    def ask(self) -> Work | None:
+    def ask(self) -> Task | None:
         if self.n_asked == self._n_trials:
             self._crowd.finish_one()
             return None
         self.n_asked += 1
-        return work(self.n_asked)
+        return task(self.n_asked)
 
     def tell(self, result: TrialResult) -> None:
         self.n_told += 1
         if result.state == "lost":
-            self.told_lost.append(result.work.run_id)
+            self.told_lost.append(result.task.run_id)
 
 
 def seconds(n_trials: int, n_workers: int) -> float:

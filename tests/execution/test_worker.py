@@ -1,4 +1,4 @@
-"""One piece of work at a time, in this process."""
+"""One task at a time, in this process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from experiments.execution import worker
-from experiments.execution.messages import EpochDone, Event, Work
+from experiments.execution.messages import EpochDone, Event, Task
 from experiments.tracking.provenance import Provenance
-from experiments.tracking.writer import Tracker
+from experiments.tracking.writer import ExperimentWriter
 from tests.conftest import Workspace
 from tests.tracked import CLOCK, runs
 from vae.configuration import Configuration, Trial
@@ -23,13 +23,13 @@ SMALL = Configuration(
 )  # fmt: skip
 
 
-def some_work(workspace: Workspace, configuration: Configuration = SMALL) -> Work:
+def some_task(workspace: Workspace, configuration: Configuration = SMALL) -> Task:
     """A trial whose run has just been made."""
-    tracker = Tracker.create(workspace.tracking_uri, "tiny")
+    tracker = ExperimentWriter.create(workspace.tracking_uri, "tiny")
     trial = Trial(configuration=configuration, seed=0)
     parent = tracker.create_configuration_run(configuration, "small", [0])
     run_id = tracker.create_trial_run(trial, "small", parent, Provenance("", "", "", {}))
-    return Work(
+    return Task(
         trial=trial,
         label="small s0",
         run_id=run_id,
@@ -46,14 +46,14 @@ def some_work(workspace: Workspace, configuration: Configuration = SMALL) -> Wor
 
 def test_work_can_be_had_epoch_by_epoch(workspace: Workspace) -> None:
     """As a pruner asks for it: to the same numbers, in the same run."""
-    at_once = some_work(workspace)
+    at_once = some_task(workspace)
     assert worker.advance(at_once, print).state == "finished"
-    bit_by_bit = some_work(workspace)
+    bit_by_bit = some_task(workspace)
     events: list[Event] = []
     states = []
     for until in (1, 3, 3, 4):
-        work = replace(bit_by_bit, until=until, fresh=until == 1)
-        states.append(worker.advance(work, events.append).state)
+        task = replace(bit_by_bit, until=until, fresh=until == 1)
+        states.append(worker.advance(task, events.append).state)
     assert states == ["advanced", "advanced", "advanced", "finished"]
     assert [e.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
     by_id = {run.run_id: run for run in runs(workspace.folder / "mlflow.db", "trial")}
@@ -64,7 +64,7 @@ def test_work_can_be_had_epoch_by_epoch(workspace: Workspace) -> None:
 
 def test_a_trial_that_lost_its_checkpoint_starts_over_in_its_own_run(workspace: Workspace) -> None:
     """As on another node, whose disk has none: the same numbers, and no step twice."""
-    at_once, torn = some_work(workspace), some_work(workspace)
+    at_once, torn = some_task(workspace), some_task(workspace)
     assert worker.advance(at_once, print).state == "finished"
     assert worker.advance(replace(torn, until=2), print).state == "advanced"
     torn.checkpoint.unlink()
@@ -79,7 +79,7 @@ def test_a_trial_that_lost_its_checkpoint_starts_over_in_its_own_run(workspace: 
 
 
 def test_uncommitted_code_goes_into_the_run(workspace: Workspace) -> None:
-    tracker = Tracker.create(workspace.tracking_uri, "tiny")
+    tracker = ExperimentWriter.create(workspace.tracking_uri, "tiny")
     trial = Trial(configuration=SMALL, seed=0)
     code = Provenance("0" * 40, "+ a change", "python sweep.py tiny.yaml", {"python": "3"})
     run_id = tracker.create_trial_run(trial, "small", "parent", code)
@@ -98,7 +98,7 @@ def test_a_worker_computes_with_one_thread_whatever_came_before(workspace: Works
     """One that took a lost one's place was found computing with two, to other last bits."""
     torch.set_num_threads(2)
     torch.set_flush_denormal(False)
-    assert worker.advance(some_work(workspace), print).state == "finished"
+    assert worker.advance(some_task(workspace), print).state == "finished"
     assert torch.get_num_threads() == 1
     assert (torch.tensor(1e-30) * torch.tensor(1e-10)).item() == 0, "denormals are flushed"
 
@@ -114,7 +114,7 @@ def test_an_event_fits_an_atomic_write() -> None:
 def test_an_error_in_one_trial_names_itself(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = some_work(workspace, SMALL.model_copy(update={"lr": 1e30}))
-    result = worker.advance(work, print)
+    task = some_task(workspace, SMALL.model_copy(update={"lr": 1e30}))
+    result = worker.advance(task, print)
     assert result.state == "failed"
     assert result.error.startswith("diverged: the loss of epoch 1")

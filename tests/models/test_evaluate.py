@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 import evaluate
-from experiments.models.evaluate import Protocol, _verdict, evaluate_subject, notes, take_up
-from experiments.models.load import Chosen, find_trial
+from experiments.models.evaluate import Protocol, _verdict, evaluate_subject, load_subject, notes
+from experiments.models.load import SelectedRun, find_trial
 from experiments.sweep.progress import counting
 from experiments.tracking.retries import connect
+from tests.commands.test_bad_input import complaint
 from tests.conftest import TINY, Workspace
-from tests.test_bad_input import complaint
-from tests.test_worker import some_work
+from tests.execution.test_worker import some_task
 from tests.tracked import TrackedRun, runs
 from vae import datasets
 from vae.configuration import Configuration
@@ -109,7 +109,7 @@ def subject_of(workspace: Workspace, **options: object):  # type: ignore[no-unty
     run = tracked(workspace, "trial", "bce")[0]
     chosen = find_trial(run.run_id, workspace.tracking_uri)
     defaults = {"data_dir": Path("data"), "dataset": None, "n_samples": None, "device": "cpu"}
-    return take_up(chosen, **(defaults | options))  # type: ignore[arg-type]
+    return load_subject(chosen, **(defaults | options))  # type: ignore[arg-type]
 
 
 def toy(shape: tuple[int, int, int]) -> DataSet:
@@ -200,19 +200,19 @@ def test_bad_questions(  # type: ignore[no-untyped-def]
 
 def prepare(store: Workspace, swept: Workspace, kind: str) -> dict[str, str]:
     """Runs of all kinds in a store of their own, in the places that a test's arguments name."""
-    work = some_work(store)
+    task = some_task(store)
     client = connect(store.tracking_uri)
-    place = store.folder / "mlartifacts" / "tiny" / work.run_id / "artifacts" / "checkpoint"
+    place = store.folder / "mlartifacts" / "tiny" / task.run_id / "artifacts" / "checkpoint"
     if kind in ("EMPTY", "PICKLE"):
-        client.set_tag(work.run_id, "completed", "true")
-        client.set_terminated(work.run_id, "FINISHED")
+        client.set_tag(task.run_id, "completed", "true")
+        client.set_terminated(task.run_id, "FINISHED")
     if kind == "PICKLE":
         whole = swept.folder / "mlartifacts" / "tiny" / tracked(swept, "trial", "bce")[0].run_id
         shutil.copytree(whole / "artifacts" / "checkpoint", place)
         (place / "weights.safetensors").write_bytes(b"\x80\x04\x95" + bytes(40))
     if kind == "FOREIGN":
         return {kind: client.create_run("0").info.run_id}
-    return {kind: work.run_id}
+    return {kind: task.run_id}
 
 
 def test_a_trial_s_protocol_is_its_configuration_s() -> None:
@@ -221,4 +221,4 @@ def test_a_trial_s_protocol_is_its_configuration_s() -> None:
     other = Protocol("mnist", 5000, 10_000, "cpu")
     told = other.differences(Protocol.of_trial(configuration))
     assert told == "K 7 → 5000, images 11 → 10000"
-    assert Chosen.__dataclass_fields__["why"].default == ""
+    assert SelectedRun.__dataclass_fields__["why"].default == ""

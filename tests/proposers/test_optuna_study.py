@@ -148,7 +148,7 @@ def test_rungs() -> None:
 
 def test_standing_names_the_best_and_what_mattered() -> None:
     study = Study("s", make_plan("random"))
-    assert study.standing().best_number is None
+    assert study.study_summary().best_number is None
     values = []
     for i in range(20):
         proposal = study.propose()
@@ -157,14 +157,14 @@ def test_standing_names_the_best_and_what_mattered() -> None:
             continue
         values.append((-float(abs(proposal.fields["latent_dim"] - 20)), proposal))  # type: ignore[operator]
         study.tell(proposal.number, "complete", values[-1][0])
-    standing = study.standing()
+    study_summary = study.study_summary()
     value, best = max(values, key=lambda pair: pair[0])
-    assert standing.counts == {"complete": 16, "pruned": 0, "failed": 4}
-    assert (standing.best_number, standing.best_value) == (best.number, value)
-    assert standing.best_fields == best.fields
-    assert max(standing.importances, key=standing.importances.__getitem__) == "latent_dim"
-    assert sum(standing.importances.values()) == pytest.approx(1)
-    told = "\n".join(standing.lines())
+    assert study_summary.counts == {"complete": 16, "pruned": 0, "failed": 4}
+    assert (study_summary.best_number, study_summary.best_value) == (best.number, value)
+    assert study_summary.best_fields == best.fields
+    assert max(study_summary.importances, key=study_summary.importances.__getitem__) == "latent_dim"
+    assert sum(study_summary.importances.values()) == pytest.approx(1)
+    told = "\n".join(study_summary.lines())
     assert "16 complete, 0 pruned, 4 failed" in told and "latent_dim" in told
 
 

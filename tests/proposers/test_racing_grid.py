@@ -131,9 +131,9 @@ def test_without_noise_nobody_loses(same: float) -> None:
 
 def test_a_configuration_that_failed_stays_and_is_not_compared() -> None:
     values = {"good": {0: 1.0, 1: 1.1}, "bad": {0: -9.0, 1: -9.1}, "broken": {0: None, 1: -9.0}}
-    standings = race(values, range(4))
-    assert standings.racing == ("good", "broken")
-    assert standings.lost == {"bad": 2}
+    race_state = race(values, range(4))
+    assert race_state.racing == ("good", "broken")
+    assert race_state.lost == {"bad": 2}
 
 
 def finished(trial: Trial, nll: float) -> PlannedTrial:
@@ -157,13 +157,13 @@ def test_a_race_goes_on_where_it_was() -> None:
             else p
             for p in everything.trials
         )
-        left, standings = leave_out_the_lost(Plan(trials), SEEDS, "test/nll")
+        left, race_state = leave_out_the_lost(Plan(trials), SEEDS, "test/nll")
         notes = Notes("test/nll")
         proposer = RacingGrid(left, SEEDS, "test/nll", notes.trial_runs)
         assert sum(proposer.left.values()) == len(left.todo)
         run(proposer, lambda trial, _: nll[trial.configuration.id, trial.seed], notes)
         assert set(notes.epochs) | before == set(in_order)
-        assert set(notes.pruned) | set(standings.lost) == set(undisturbed.pruned)
+        assert set(notes.pruned) | set(race_state.lost) == set(undisturbed.pruned)
 
 
 def test_a_pruned_trial_is_not_left_to_do() -> None:

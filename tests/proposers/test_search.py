@@ -96,9 +96,9 @@ def test_tpe_over_means_finds_the_better_region() -> None:
 def test_seeds_run_in_parallel_and_nobody_is_idle() -> None:
     """With six workers and four seeds, two configurations are under way."""
     tried = Tried()
-    works = [tried.search.ask() for _ in range(6)]
-    assert [work.trial.seed for work in works if work] == [0, 1, 2, 3, 0, 1]
-    assert len({work.trial.configuration.id for work in works if work}) == 2
+    tasks = [tried.search.ask() for _ in range(6)]
+    assert [task.trial.seed for task in tasks if task] == [0, 1, 2, 3, 0, 1]
+    assert len({task.trial.configuration.id for task in tasks if task}) == 2
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
@@ -135,7 +135,7 @@ def test_racing_gives_a_loser_no_more_seeds() -> None:
             ]
         ),
     )
-    assert tried.study.standing().best_number == best.number
+    assert tried.study.study_summary().best_number == best.number
 
 
 def test_a_lucky_seed_does_not_win() -> None:
@@ -146,7 +146,7 @@ def test_a_lucky_seed_does_not_win() -> None:
         return 100.0 if is_lucky else -float(trial.configuration.latent_dim == 2) * 150
 
     tried = Tried(space={"latent_dim": (2, 3, 4)}, sampler="random", n=8).run(lucky)
-    assert tried.study.standing().best_fields["latent_dim"] != 2
+    assert tried.study.study_summary().best_fields["latent_dim"] != 2
     assert any(t.fields["latent_dim"] == 2 for t in tried.study.told())
 
 
@@ -206,7 +206,7 @@ class _Killed(Exception):
 def test_after_a_kill_a_study_ends_as_if_nothing_had_happened(
     pruner: str, racing: bool, tmp_path: Path
 ) -> None:
-    """Killed after any piece of work, with one worker: the same proposals, the same values."""
+    """Killed after any task, with one worker: the same proposals, the same values."""
     undisturbed = Tried(pruner=pruner, racing=racing, n=12).run(capacity=1)
     storage = f"sqlite:///{tmp_path / 'optuna.db'}"
     known: dict[str, dict[int, tuple[str, Mapping[str, float]]]] = {}
@@ -216,15 +216,15 @@ def test_after_a_kill_a_study_ends_as_if_nothing_had_happened(
         tried = Tried(storage, pruner, racing, n=12, known=known)
         worker = Simulated(1, value, tried.notes)
         for _ in range(n_pieces):
-            work = tried.search.ask()
-            if work is None:
+            task = tried.search.ask()
+            if task is None:
                 break
-            result: TrialResult = worker.submit(work).result()
-            seeds = known.setdefault(work.trial.configuration.id, {})
-            if work.trial.seed in seeds:
-                retrained.append(work.label)
+            result: TrialResult = worker.submit(task).result()
+            seeds = known.setdefault(task.trial.configuration.id, {})
+            if task.trial.seed in seeds:
+                retrained.append(task.label)
             if result.state == "finished":
-                seeds[work.trial.seed] = ("run", result.metrics)
+                seeds[task.trial.seed] = ("run", result.metrics)
             tried.search.tell(result)
         if tried.search.ask() is None:
             break

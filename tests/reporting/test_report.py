@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.reporting.findings import answer, group_sentences, holes, sentences
+from experiments.reporting.findings import answer, conclusions, group_conclusions, unfinished
 from experiments.reporting.html import render
 from experiments.reporting.terminal import print_answer, sparkline
 from vae.configuration import Configuration, Trial
@@ -61,7 +61,7 @@ def frames(n_seeds: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def test_the_first_sentence_is_the_answer() -> None:
-    first, *rest = sentences(answer("x", frames()[0]))
+    first, *rest = conclusions(answer("x", frames()[0]))
     assert first.startswith("By test/nll, mlp1 bce ")
     assert "It is better than 5 of the others" in first
     assert "Given up on the way: mlp3 bce grayscale." in first
@@ -70,14 +70,14 @@ def test_the_first_sentence_is_the_answer() -> None:
     assert re.search(r"encoder: mlp1 is better than mlp3 by 4\.\d\d in test/nll", told)
     assert re.search(r"loss: bce is better than sse by \d\d\.\d\d in test/nll", told)
     assert "none and grayscale are identical in every trial (the images are gray already)" in told
-    groups = " ".join(group_sentences(answer("x", frames()[0])))
+    groups = " ".join(group_conclusions(answer("x", frames()[0])))
     assert "By return among mnist sse none, mlp1 sse none has the best mean" in groups
     assert "It is better than mlp3 sse none (" in groups
 
 
 def test_one_seed_names_no_winner() -> None:
     trials = frames()[0]
-    first, *rest = sentences(answer("x", trials[trials["seed"] == 1]))
+    first, *rest = conclusions(answer("x", trials[trials["seed"] == 1]))
     assert "No winner can be named with these seeds." in first
     assert "better than" not in " ".join([first, *rest])
     assert "encoder: one seed says nothing about mlp1 against mlp3." in rest
@@ -85,18 +85,18 @@ def test_one_seed_names_no_winner() -> None:
 
 def test_nothing_finished_says_nothing() -> None:
     trials = frames()[0].assign(state="missing")
-    assert sentences(answer("x", trials)) == ["No trial has finished yet: nothing can be said."]
+    assert conclusions(answer("x", trials)) == ["No trial has finished yet: nothing can be said."]
 
 
 def test_one_trial_is_no_comparison() -> None:
     trials = frames()[0].iloc[1:2]
-    (sentence,) = sentences(answer("x", trials))
+    (sentence,) = conclusions(answer("x", trials))
     assert sentence.startswith("By test/nll, mlp1 sse none has the best mean: ")
 
 
 def test_every_hole_is_named_with_its_reason() -> None:
     trials = frames()[0]
-    told = holes(trials, ["encoder", "loss", "transform"])
+    told = unfinished(trials, ["encoder", "loss", "transform"])
     assert [line.split(":")[0] for line in told] == ["failed", "missing", "pruned"]
     assert "diverged" in told[0]
 
@@ -130,15 +130,15 @@ def test_sparklines() -> None:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trials, curves = frames()
-    found = answer("a <b>name</b>", trials)
+    findings = answer("a <b>name</b>", trials)
     rng = np.random.default_rng(0)
-    sheets = {
+    sample_grids = {
         i: rng.integers(0, 256, (150, 242), dtype=np.uint8) for i in set(trials["configuration_id"])
     }
     links = {run_id: f"http://127.0.0.1:5000/#/{run_id}" for run_id in trials["run_id"]}
     facts = [("sweep", "python sweep.py " + "x" * 300)]
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render(found, curves, sheets, links, facts))
+    path.write_text(render(findings, curves, sample_grids, links, facts))
     return path
 
 

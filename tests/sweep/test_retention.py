@@ -16,18 +16,18 @@ import torch
 
 from experiments import load_model
 from experiments.execution import worker
-from experiments.execution.messages import Work
+from experiments.execution.messages import Task
 from experiments.models.load import choose, find_trial, load_archived
 from experiments.spec.experiment import load_experiment
 from experiments.sweep.retention import KEEP_ALL_UP_TO, Archiving
 from experiments.tracking import model_files
 from experiments.tracking.retries import connect
-from experiments.tracking.writer import Tracker
+from experiments.tracking.writer import ExperimentWriter
 from tests.conftest import REPOSITORY, Workspace, environment
+from tests.execution.test_worker import SMALL, some_task
 from tests.servers import MlflowServer
-from tests.test_archive import Payload
-from tests.test_worker import SMALL, some_work
 from tests.tracked import numbers, runs
+from tests.vae.test_archive import Payload
 from vae.errors import BadInput
 from vae.splits import load_splits
 
@@ -40,10 +40,10 @@ def kept(artifacts: Path) -> set[str]:
 
 
 @pytest.fixture
-def finished(workspace: Workspace) -> Work:
-    work = some_work(workspace)
-    assert worker.advance(work, print).state == "finished"
-    return work
+def finished(workspace: Workspace) -> Task:
+    task = some_task(workspace)
+    assert worker.advance(task, print).state == "finished"
+    return task
 
 
 def folder(workspace: Workspace, run_id: str) -> Path:
@@ -54,7 +54,7 @@ def folder(workspace: Workspace, run_id: str) -> Path:
 
 
 def test_the_kept_model_is_had_back_by_its_run_id_alone(
-    workspace: Workspace, finished: Work
+    workspace: Workspace, finished: Task
 ) -> None:
     """In another process that computes the logged numbers from it, to the last bit."""
     code = (
@@ -82,28 +82,28 @@ def test_the_kept_model_is_had_back_by_its_run_id_alone(
 def test_the_archive_is_there_before_the_trial_is_done(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = some_work(workspace)
+    task = some_task(workspace)
     seen = []
 
     def look(*_: object) -> None:
-        seen.extend(sorted(path.name for path in folder(workspace, work.run_id).iterdir()))
+        seen.extend(sorted(path.name for path in folder(workspace, task.run_id).iterdir()))
 
-    monkeypatch.setattr(worker.TrialLog, "finish", look)
-    worker.advance(work, print)
+    monkeypatch.setattr(worker.TrialWriter, "finish", look)
+    worker.advance(task, print)
     assert seen == ["configuration.json", "weights.safetensors"]
 
 
 def test_a_trial_that_is_run_again_writes_the_same_bytes(workspace: Workspace) -> None:
-    work = some_work(workspace)
-    worker.advance(replace(work, until=2), print)
-    checkpoint = work.checkpoint.read_bytes()
+    task = some_task(workspace)
+    worker.advance(replace(task, until=2), print)
+    checkpoint = task.checkpoint.read_bytes()
     contents = []
     for _ in range(2):  # as after a kill between the archive and the last word
-        work.checkpoint.write_bytes(checkpoint)
-        Tracker.create(workspace.tracking_uri, "tiny").set_status(work.run_id, "RUNNING")
-        assert worker.advance(replace(work, fresh=False), print).state == "finished"
-        connect(workspace.tracking_uri).delete_tag(work.run_id, "completed")
-        contents.append({p.name: p.read_bytes() for p in folder(workspace, work.run_id).iterdir()})
+        task.checkpoint.write_bytes(checkpoint)
+        ExperimentWriter.create(workspace.tracking_uri, "tiny").set_status(task.run_id, "RUNNING")
+        assert worker.advance(replace(task, fresh=False), print).state == "finished"
+        connect(workspace.tracking_uri).delete_tag(task.run_id, "completed")
+        contents.append({p.name: p.read_bytes() for p in folder(workspace, task.run_id).iterdir()})
     assert contents[0] == contents[1]
 
 
@@ -113,11 +113,11 @@ def test_a_failed_trial_keeps_no_weights(
     def break_down(*_: object) -> None:
         raise RuntimeError("after the archive")
 
-    monkeypatch.setattr(worker.TrialLog, "finish", break_down)
-    work = some_work(workspace)
-    assert worker.advance(work, print).state == "failed"
-    assert [p.name for p in folder(workspace, work.run_id).iterdir()] == ["configuration.json"]
-    diverged = some_work(workspace, SMALL.model_copy(update={"lr": 1e30}))
+    monkeypatch.setattr(worker.TrialWriter, "finish", break_down)
+    task = some_task(workspace)
+    assert worker.advance(task, print).state == "failed"
+    assert [p.name for p in folder(workspace, task.run_id).iterdir()] == ["configuration.json"]
+    diverged = some_task(workspace, SMALL.model_copy(update={"lr": 1e30}))
     assert worker.advance(diverged, print).state == "failed"
     assert not folder(workspace, diverged.run_id).exists()
 
@@ -131,7 +131,7 @@ def refused(run_id: str, workspace: Workspace) -> str:
     return line
 
 
-def test_bad_archives_are_one_line(workspace: Workspace, finished: Work) -> None:
+def test_bad_archives_are_one_line(workspace: Workspace, finished: Task) -> None:
     place = folder(workspace, finished.run_id)
     weights = place / "weights.safetensors"
     whole = weights.read_bytes()
@@ -149,21 +149,21 @@ def test_bad_archives_are_one_line(workspace: Workspace, finished: Work) -> None
     assert "--archive" in refused(finished.run_id, workspace)
 
 
-def test_the_archive_of_another_trial_is_refused(workspace: Workspace, finished: Work) -> None:
-    other = some_work(workspace, SMALL.model_copy(update={"hidden_dim": 17}))
+def test_the_archive_of_another_trial_is_refused(workspace: Workspace, finished: Task) -> None:
+    other = some_task(workspace, SMALL.model_copy(update={"hidden_dim": 17}))
     worker.advance(other, print)
     shutil.rmtree(folder(workspace, other.run_id))
     shutil.copytree(folder(workspace, finished.run_id), folder(workspace, other.run_id))
     assert "another trial" in refused(other.run_id, workspace)
 
 
-def test_runs_that_are_none_of_ours(workspace: Workspace, finished: Work) -> None:
+def test_runs_that_are_none_of_ours(workspace: Workspace, finished: Task) -> None:
     client = connect(workspace.tracking_uri)
     foreign = client.create_run(client.create_experiment("elsewhere")).info.run_id
     assert "not one of a sweep" in refused(foreign, workspace)
     assert "no run" in refused("0" * 32, workspace)
     assert "no run" in refused("no such run", workspace)
-    unfinished = some_work(workspace)
+    unfinished = some_task(workspace)
     assert "not finished" in refused(unfinished.run_id, workspace)
     parent = runs(workspace.folder / "mlflow.db", "configuration")[0].run_id
     assert "configuration run" in refused(parent, workspace)
@@ -206,9 +206,9 @@ def test_the_best_is_by_the_experiment_s_metric() -> None:
         ("b", {"return": -1.0, "test/nll": 3.0}),
         ("c", {"return": -2.0, "test/nll": 2.0}),
     ]
-    assert Archiving("best", "return").superfluous(archived) == ["c", "a"]
-    assert Archiving("best", "test/nll").superfluous(archived) == ["c", "b"]
-    assert Archiving("best", "return").superfluous([]) == []
+    assert Archiving("best", "return").runs_to_delete(archived) == ["c", "a"]
+    assert Archiving("best", "test/nll").runs_to_delete(archived) == ["c", "b"]
+    assert Archiving("best", "return").runs_to_delete([]) == []
 
 
 def check_one_is_kept(artifacts: Path, database: Path) -> None:
@@ -267,7 +267,7 @@ def test_a_server_that_passes_artifacts_on(workspace: Workspace, server: MlflowS
 
 
 def test_what_a_store_does_not_delete_stays(
-    workspace: Workspace, finished: Work, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, finished: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 

@@ -269,18 +269,18 @@ def test_an_exception_is_a_failure_with_its_traceback(
 ) -> None:
     """In this process, where a network can be broken."""
     from experiments.execution.serial import Serial
-    from tests.test_worker import some_work
+    from tests.execution.test_worker import some_task
 
     def broken(*_: object) -> None:
         raise RuntimeError("a mistake in an encoder")
 
     monkeypatch.setattr("vae.encoders.Encoder.forward", broken)
-    work = some_work(workspace)
-    result = Serial(print).submit(work).result()
+    task = some_task(workspace)
+    result = Serial(print).submit(task).result()
     assert (result.state, result.error) == ("failed", "RuntimeError: a mistake in an encoder")
     run = the_trial(workspace)
     assert run.status == "FAILED"
     assert run.tags["error"] == "RuntimeError: a mistake in an encoder"
     (traceback,) = (workspace.folder / "mlartifacts").rglob("error.txt")
     assert "in broken" in traceback.read_text()
-    assert not work.checkpoint.exists()
+    assert not task.checkpoint.exists()

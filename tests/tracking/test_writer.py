@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from experiments.tracking.provenance import provenance
-from experiments.tracking.writer import Tracker
+from experiments.tracking.writer import ExperimentWriter
 from tests.tracked import runs
 from vae.configuration import Configuration, Trial
 
@@ -28,7 +28,7 @@ def test_a_run_whose_making_was_not_answered_is_not_made_twice(
         return run
 
     monkeypatch.setattr(MlflowClient, "create_run", make_and_hang_up)
-    tracker = Tracker.create(f"sqlite:///{tmp_path / 'mlflow.db'}", "x")
+    tracker = ExperimentWriter.create(f"sqlite:///{tmp_path / 'mlflow.db'}", "x")
     configuration = Configuration()
     parent = tracker.create_configuration_run(configuration, "label", {0, 1})
     trials = [Trial(configuration=configuration, seed=seed) for seed in (0, 1)]

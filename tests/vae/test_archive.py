@@ -55,7 +55,7 @@ def test_a_model_comes_back_to_the_last_bit(encoder: str, loss: str) -> None:
 
 def test_equal_models_make_equal_bytes_in_another_process(files: dict[str, bytes]) -> None:
     code = (
-        "from tests.test_archive import *\nimport sys\n"
+        "from tests.vae.test_archive import *\nimport sys\n"
         "sys.stdout.buffer.write(b''.join(pack(a_model(), TRIAL, SHAPE, 4).values()))"
     )
     for hash_seed in ("1", "2"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.test_training import SMALL, splits, start
+from tests.vae.test_training import SMALL, splits, start
 from vae import checkpoints
 from vae.checkpoints import UnusableCheckpoint
 from vae.training import fit

@@ -116,7 +116,7 @@ def test_damaged_files_are_named(damage: str, idx_folder: Path, tmp_path: Path) 
 MEMORY = """
 import sys
 from experiments import worker
-from tests.test_datasets import private_memory
+from tests.vae.test_datasets import private_memory
 from vae.configuration import Configuration, Trial
 from vae.splits import load_splits
 from vae.training import Training

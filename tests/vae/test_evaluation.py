@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.test_training import SMALL, splits, start
+from tests.vae.test_training import SMALL, splits, start
 from vae import registry
 from vae.configuration import Configuration
 from vae.distributions import DiagonalNormal
