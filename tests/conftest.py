@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -68,6 +71,28 @@ class Workspace:
         )
 
     def run(self, script: str, *arguments: str) -> CompletedProcess[str]:
+        """In this process, which has imported torch and MLflow already."""
+        argv = [str(REPOSITORY / script), *arguments]
+        stdout, stderr = io.StringIO(), io.StringIO()
+        command = importlib.import_module(f"experiments.commands.{Path(script).stem}")
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+        ):
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", argv)
+            for key in set(os.environ) - set(environment()):
+                patch.delenv(key)
+            with pytest.raises(SystemExit) as ended:
+                command.main()
+        print(stderr.getvalue())
+        code = ended.value.code
+        assert isinstance(code, int)
+        return CompletedProcess(argv, code, stdout.getvalue(), stderr.getvalue())
+
+    def run_process(self, script: str, *arguments: str) -> CompletedProcess[str]:
+        """In a process of its own, where that is the point."""
         process = self.start(script, *arguments)
         stdout, stderr = process.communicate(timeout=300)
         print(stderr)

@@ -51,7 +51,7 @@ class Shell:
         self._left: list[Popen[bytes]] = []
         path = f"{Path(sys.executable).parent}:{binaries()}:{os.environ['PATH']}"
         self.environment = environment() | {
-            "HEAD": "127.0.0.2", "PGHOST": "127.0.0.1", "PGUSER": "shipped", "PATH": path,
+            "HEAD": "127.0.0.2", "PGHOST": "127.0.0.1", "PGUSER": "sweeps", "PATH": path,
             "PGPORT": str(free_port()), "MLFLOW_PORT": str(free_port()),
             "RAY_PORT": str(free_port()), "PGDATA": str(folder / "postgres" / "data"),
             "PGPASSFILE": str(folder / "pgpass"), "ARTIFACTS": str(folder / "artifacts"),

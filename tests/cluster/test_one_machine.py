@@ -92,7 +92,7 @@ def test_a_password_is_shown_nowhere(
     passwords.write_text(f"127.0.0.1:{postgres.port}:*:sweeps:{PASSWORD}\n")
     passwords.chmod(0o600)
     monkeypatch.setenv("PGPASSFILE", str(passwords))
-    without = postgres.uri("direct", user="shipped")
+    without = postgres.uri("direct", user="sweeps")
     done = workspace.run("sweep.py", "tiny.yaml", "--tracking-uri", without, *one, "1")
     assert done.returncode == 0
     passwords.unlink()
