@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,7 +123,7 @@ class Configuration(BaseModel):
         """Options may be given as fields, `{"encoder.width": 800}`; those left out are added."""
         if not isinstance(raw, dict):
             return raw
-        raw = _as_written_today(raw)
+        raw = without_moved(raw)
         fields = {n: v for n, v in raw.items() if "." not in n}
         given = {**fields.pop("options", {}), **{n: v for n, v in raw.items() if "." in n}}
         digests = fields.pop("digests", {})
@@ -204,15 +205,6 @@ class Trial(BaseModel):
         return _identity({"configuration": _identifying(self.configuration), "seed": self.seed})
 
 
-def _as_written_today(raw: dict[str, Any]) -> dict[str, Any]:
-    """A stored configuration without the fields that there were once; `iwae` was a loss then."""
-    fields = {name: value for name, value in raw.items() if name not in _MOVED}
-    if "iwae_samples" in raw and raw.get("loss") == "iwae":
-        samples = raw["iwae_samples"]
-        return fields | {"loss": "bce", "objective": "iwae", "objective.samples": samples}
-    return fields
-
-
 def _identifying(configuration: Configuration) -> dict[str, Any]:
     """What tells the configuration from others, without what came later and says nothing new."""
     fields = {
@@ -261,6 +253,15 @@ def check_field(name: str, value: Any, base_folder: Path | None = None) -> Any:
     except ValidationError as error:
         raise BadInput(explain(error)) from error
     return check_named(name, checked, base_folder).value if name in KINDS else checked
+
+
+def without_moved(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a stored configuration without what has moved out of configurations since."""
+    fields = {name: value for name, value in stored.items() if name not in _MOVED}
+    if "iwae_samples" in stored and stored.get("loss") == "iwae":  # it was a loss then
+        fields |= {"loss": "bce", "objective": "iwae"}
+        fields["objective.samples"] = stored["iwae_samples"]
+    return fields
 
 
 def check_field_name(name: str) -> None:
