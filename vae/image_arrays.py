@@ -179,7 +179,9 @@ def _same_classes(parts: dict[str, Part]) -> dict[str, Part]:
     """Words become their place in the alphabet, the same in every part."""
     import numpy as np
 
-    words = [p.labels for p in parts.values() if p.labels is not None and p.labels.dtype.kind == "U"]
+    words = [
+        p.labels for p in parts.values() if p.labels is not None and p.labels.dtype.kind == "U"
+    ]
     if not words:
         return parts
     classes = np.unique(np.concatenate(words))
