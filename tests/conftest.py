@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -37,7 +40,8 @@ grid:
   encoder: [mlp1, mlp3]
   loss: [sse, bce]
 seeds: 2
-fixed: {epochs: 2, hidden_dim: 16, latent_dim: 2, batch_size: 500, image_every: 2, images: 4}
+fixed: {epochs: 2, hidden_dim: 16, latent_dim: 2, batch_size: 500}
+pictures: {every: 2, samples: 4}
 """
 
 
@@ -68,6 +72,28 @@ class Workspace:
         )
 
     def run(self, script: str, *arguments: str) -> CompletedProcess[str]:
+        """In this process, which has imported torch and MLflow already."""
+        argv = [str(REPOSITORY / script), *arguments]
+        stdout, stderr = io.StringIO(), io.StringIO()
+        command = importlib.import_module(f"experiments.commands.{Path(script).stem}")
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+        ):
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", argv)
+            for key in set(os.environ) - set(environment()):
+                patch.delenv(key)
+            with pytest.raises(SystemExit) as ended:
+                command.main()
+        print(stderr.getvalue())
+        code = ended.value.code
+        assert isinstance(code, int)
+        return CompletedProcess(argv, code, stdout.getvalue(), stderr.getvalue())
+
+    def run_process(self, script: str, *arguments: str) -> CompletedProcess[str]:
+        """In a process of its own, where that is the point."""
         process = self.start(script, *arguments)
         stdout, stderr = process.communicate(timeout=300)
         print(stderr)

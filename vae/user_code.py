@@ -130,10 +130,19 @@ def version_of(package: str) -> str:
 _known: dict[str, Code] = {}
 
 
-def remember(codes: Iterable[Code]) -> None:
-    """Let this process execute `codes`, which are the user's own."""
+def remember(codes: Iterable[Code], under: str = "") -> None:
+    """Let this process execute `codes`, which are the user's own.
+
+    Args:
+        under: the digest to know them by, where it is of more than the code
+    """
     for code in codes:
-        _known[code.digest] = code
+        _known[under or code.digest] = code
+
+
+def known_of(digests: Iterable[str]) -> tuple[Code, ...]:
+    """Those of the digests that are of code."""
+    return tuple(code for digest in digests if (code := known(digest)))
 
 
 def known(digest: str) -> Code | None:

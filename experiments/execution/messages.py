@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.spec.pictures import Pictures
 from vae.configuration import Trial
+from vae.user_code import Code
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Task:
         run_id: its MLflow run, which exists
         until: the epoch to advance to, from wherever the checkpoint stands
         metric: what whoever asks wants to know before the last epoch: `return` or `test/nll`
+        pictures: that the trial logs
+        code: what of the user's own it executes
         fresh: the run has just been made and is empty
         archive: put the kept model's weights into the run
         checkpoint: the file of its checkpoint, which need not exist
@@ -28,6 +32,8 @@ class Task:
     run_id: str
     until: int
     metric: str
+    pictures: Pictures
+    code: tuple[Code, ...]
     fresh: bool
     archive: bool
     tracking_uri: str

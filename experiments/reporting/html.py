@@ -64,7 +64,7 @@ def render(
 
     Args:
         curves: as `load_curves` returns them
-        sheets: the contact sheet of each configuration_id that has one
+        sample_grids: the image of each configuration_id that has one
         links: where a run_id can be looked at
         facts: (name, value) of what the report was made with
     """

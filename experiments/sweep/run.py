@@ -79,8 +79,8 @@ def _check(experiment: Experiment, options: Options) -> None:
 
 
 def _run(experiment: Experiment, options: Options, archiving: Archiving) -> Outcome:
-    for name in sorted(experiment.datasets):
-        datasets.DATASETS[name].prepare(options.data_dir)
+    for component in sorted(experiment.datasets, key=lambda component: component.value):
+        datasets.DATASETS[component.value].prepare(options.data_dir)
     ExperimentWriter.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)

@@ -17,7 +17,7 @@ from experiments.tracking.provenance import provenance
 from experiments.tracking.retries import limit_retries
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
-from vae import datasets
+from vae import datasets, user_code
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class TrialRuns:
             run_id=self._run_ids[trial.id],
             until=until,
             metric=self._experiment.metric,
+            pictures=self._experiment.pictures,
+            code=user_code.known_of(trial.configuration.digests.values()),
             fresh=not known,
             archive=self._archive,
             tracking_uri=self._tracker.uri,

@@ -32,7 +32,8 @@ name: study
 dataset: mnist5k
 study: {trials: 2, space: {lr: [0.001, 0.01]}}
 seeds: 1
-fixed: {epochs: 1, hidden_dim: 16, image_every: 0}
+fixed: {epochs: 1, hidden_dim: 16}
+pictures: {every: 0}
 """
 FROM_ELSEWHERE = {"EXPERIMENT", "CHECKPOINTS"}
 
@@ -51,7 +52,7 @@ class Shell:
         self._left: list[Popen[bytes]] = []
         path = f"{Path(sys.executable).parent}:{binaries()}:{os.environ['PATH']}"
         self.environment = environment() | {
-            "HEAD": "127.0.0.2", "PGHOST": "127.0.0.1", "PGUSER": "shipped", "PATH": path,
+            "HEAD": "127.0.0.2", "PGHOST": "127.0.0.1", "PGUSER": "sweeps", "PATH": path,
             "PGPORT": str(free_port()), "MLFLOW_PORT": str(free_port()),
             "RAY_PORT": str(free_port()), "PGDATA": str(folder / "postgres" / "data"),
             "PGPASSFILE": str(folder / "pgpass"), "ARTIFACTS": str(folder / "artifacts"),

@@ -26,7 +26,8 @@ name: slow
 dataset: mnist5k
 grid: {epochs: [100000, 2]}
 seeds: 1
-fixed: {encoder: mlp1, hidden_dim: 16, latent_dim: 2, batch_size: 500, image_every: 0}
+fixed: {encoder: mlp1, hidden_dim: 16, latent_dim: 2, batch_size: 500}
+pictures: {every: 0}
 """
 
 
@@ -92,7 +93,7 @@ def test_a_password_is_shown_nowhere(
     passwords.write_text(f"127.0.0.1:{postgres.port}:*:sweeps:{PASSWORD}\n")
     passwords.chmod(0o600)
     monkeypatch.setenv("PGPASSFILE", str(passwords))
-    without = postgres.uri("direct", user="shipped")
+    without = postgres.uri("direct", user="sweeps")
     done = workspace.run("sweep.py", "tiny.yaml", "--tracking-uri", without, *one, "1")
     assert done.returncode == 0
     passwords.unlink()

@@ -93,7 +93,7 @@ def test_nothing_in_it_is_pickled(registered: Workspace) -> None:
     folder = registered.folder / "mlartifacts" / "tiny"
     (model,) = folder.glob("*/artifacts/model")
     files = {path.name for path in model.rglob("*") if path.is_file()}
-    assert {"weights.safetensors", "configuration.json", "served_model.py", "MLmodel"} <= files
+    assert {"weights.safetensors", "configuration.json", "pyfunc_model.py", "MLmodel"} <= files
     assert not [name for name in files if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
 
 

@@ -174,7 +174,7 @@ def test_pictures_are_where_mlflow_s_image_grid_looks(finished: tuple[Workspace,
     for folder in folders:
         names = sorted(p.name for p in folder.glob("*.png"))
         assert [name.split("+timestamp")[0] for name in names] == [
-            "reconstructions+step+2",  # image_every: 2
+            "reconstructions+step+2",  # pictures: {every: 2}
             "samples+step+2",
         ]
         assert len(list(folder.iterdir())) == 4  # each with its thumbnail
