@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from vae.components import Component
-from vae.datasets import CONTENT, describe
+from vae.datasets import describe
 from vae.decoding import DataSet
 from vae.errors import BadInput
 from vae.registry import KINDS, check_loss_fits, check_name, check_objective
@@ -117,8 +117,7 @@ class Configuration(BaseModel):
             **fields,
             **{kind: component.value for kind, component in components.items()},
             "options": all_options(components.values()),
-            "digests": {k: c.digest for k, c in components.items() if c.digest}
-            | {k: v for k, v in digests.items() if k == CONTENT},
+            "digests": {k: c.digest for k, c in components.items() if c.digest},
         }
 
     @model_serializer(mode="wrap")

@@ -10,37 +10,30 @@ validation set, for every trial.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import os
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vae import data_cache, user_code
 from vae.blame import blamed
 from vae.components import Component, built_in, check_component
-from vae.decoding import DataSet, Images, Progress, Source, content_digest, no_progress
+from vae.decoding import DataSet, Progress, Source, content_digest, no_progress
 from vae.errors import BadInput, at
-from vae.file_digests import digest_of_files, write_down
+from vae.file_digests import digest_of_files
 from vae.idx_files import MNIST_FACTS
 from vae.registry import DATASET_TARGETS, check_name
 from vae.small_sets import MNIST5K_FACTS, PATCHES_FACTS
 
-if TYPE_CHECKING:
-    import numpy as np
-
 YARDSTICKS = ("bernoulli", "discretised")
 """How the yardstick reads a decoder's mean; see `yardstick`."""
 
-CONTENT = "dataset.content"
-"""Among a configuration's digests: of what the user's own function returned."""
-
 _NPZ, _FOLDER = "vae.npz_files:npz_file", "vae.image_folders:image_folder"
 
-_KNOWN = {
+KNOWN = {
     "fashion_mnist": MNIST_FACTS,
     "kmnist": MNIST_FACTS,
     "mnist": MNIST_FACTS,
@@ -59,20 +52,25 @@ class _Place:
     on_progress: Progress
 
 
-_place: ContextVar[_Place | None] = ContextVar("_place", default=None)
+_place: ContextVar[_Place] = ContextVar("_place")
 
 
 @contextlib.contextmanager
 def place(data_dir: Path, on_progress: Progress = no_progress) -> Iterator[None]:
-    """Inside, `describe` may read, download and call the user's functions to know what it is asked.
+    """Inside, `check_dataset` and `complete` keep what they compute in `data_dir`, and tell of it.
 
-    Outside, what a tag or an archive names makes nothing happen.
+    What files and functions gave before is not trusted any more: they may have changed.
     """
+    _completed.clear()
     token = _place.set(_Place(data_dir.absolute(), on_progress))
     try:
         yield
     finally:
         _place.reset(token)
+
+
+def _where() -> _Place:
+    return _place.get(_Place(Path("data").absolute(), no_progress))
 
 
 _paths: dict[tuple[str, str], Path] = {}
@@ -108,47 +106,68 @@ def _target(value: str, base_folder: Path, digest: str | None) -> str | None:
 
 
 def _digest_of(target: str, path: Path) -> str:
-    where = _place.get()
-    data_dir, on_progress = (where.data_dir, where.on_progress) if where else (None, no_progress)
+    where = _where()
     if target == _NPZ:
-        return digest_of_files(path, [path], data_dir, on_progress)
+        return digest_of_files(path, [path], where.data_dir, where.on_progress)
     from vae.image_folders import list_images
 
-    return digest_of_files(path, list_images(path).files(), data_dir, on_progress)
+    return digest_of_files(path, list_images(path).files(), where.data_dir, where.on_progress)
 
 
 # ------------------------------------------------------------------------ what is known of it
 
+_completed: dict[Component, Component] = {}
 _described: dict[Component, DataSet] = {}
-_contents: dict[Component, str] = {}
 
 
 def complete(component: Component, base_folder: Path) -> Component:
-    """The same where its digest depends on its options."""
+    """The same, with its options, once this process knows what `describe` is to say of it.
+
+    What the user's own function returns is part of the digest, as its code is.
+
+    Raises:
+        BadInput: for a data set that cannot be had, or an option that cannot be.
+    """
+    if component not in _completed:
+        yardstick(component)
+        _completed[component] = _complete(component)
+    return _completed[component]
+
+
+def _complete(component: Component) -> Component:
+    where = _where()
+    if component.value in KNOWN:
+        return component
+    if component.is_code:
+        return _complete_code(component, where)
+    data_set = data_cache.facts(where.data_dir, cache_key(component))
+    _described[component] = data_set or source_of(component, where.data_dir).describe()
     return component
 
 
+def _complete_code(component: Component, where: _Place) -> Component:
+    source = source_of(component, where.data_dir)
+    with blamed_on(component):
+        content = content_digest(source, where.on_progress)
+    digest = digest_of_returned(component.digest, content)
+    user_code.remember(user_code.known_of([component.digest]).values(), under=digest)
+    completed = replace(component, digest=digest)
+    _described[completed] = source.describe()
+    return completed
+
+
+def digest_of_returned(code: str, content: str) -> str:
+    return hashlib.sha256(f"{code} {content}".encode()).hexdigest()[:16]
+
+
 def describe(component: Component) -> DataSet | None:
-    """What is known of a data set before it is decoded; None if nothing is in this process.
+    """What is known of a data set before it is decoded; None of one that nobody completed here.
 
     Raises:
-        BadInput: inside `place`, for a data set that cannot be had, or an option that cannot be.
+        BadInput: for a yardstick that there is not.
     """
     yardstick(component)
-    if component.value in _KNOWN:
-        return _KNOWN[component.value]
-    where = _place.get()
-    if component not in _described and where is not None and _is_here(component):
-        key = None if component.is_code else cache_key(component)
-        data_set = data_cache.facts(where.data_dir, key) if key else None
-        _described[component] = data_set or _source(component, where.data_dir).describe()
-    return _described.get(component)
-
-
-def _is_here(component: Component) -> bool:
-    if component.is_code:
-        return user_code.known(component.digest) is not None
-    return not component.digest or (component.value, component.digest) in _paths
+    return KNOWN.get(component.value) or _described.get(component)
 
 
 def yardstick(component: Component) -> str:
@@ -158,24 +177,7 @@ def yardstick(component: Component) -> str:
         return check_name(YARDSTICKS, str(wanted), "yardstick")
 
 
-def digests_of(component: Component) -> dict[str, str]:
-    """What a configuration's `digests` has to say of the data set, inside `place`.
-
-    The user's own function is called, for what it returns is part of the identity as its code is.
-    """
-    if not component.digest:
-        return {}
-    where = _place.get()
-    if component.is_code and component not in _contents and where is not None:
-        source = _source(component, where.data_dir)
-        _described[component] = source.describe()
-        with _own(component):
-            _contents[component] = content_digest(source, where.on_progress)
-    content = {CONTENT: _contents[component]} if component in _contents else {}
-    return {"dataset": component.digest, **content}
-
-
-def _source(component: Component, data_dir: Path) -> Source:
+def source_of(component: Component, data_dir: Path) -> Source:
     if component.is_code:
         return _source_of_code(component, data_dir)
     given = _paths[component.value, component.digest] if component.digest else data_dir
@@ -187,9 +189,9 @@ def _source_of_code(component: Component, data_dir: Path) -> Source:
     """The user's own function called: it returns a mapping of arrays, named as in an npz file."""
     import numpy as np
 
-    from vae.image_arrays import in_memory, source_of
+    from vae.image_arrays import in_memory, source_of_arrays
 
-    with _own(component):
+    with blamed_on(component):
         returned: Any = component.make(data_dir)
         if not hasattr(returned, "items"):
             raise BadInput(
@@ -197,75 +199,19 @@ def _source_of_code(component: Component, data_dir: Path) -> Source:
                 f"mapping of arrays: 'train', and perhaps 'test', 'val' and labels"
             )
         arrays = {key: in_memory(np.asanyarray(array)) for key, array in returned.items()}
-    return source_of(component.value, arrays)
+    return source_of_arrays(component.value, arrays)
 
 
 @contextlib.contextmanager
-def _own(component: Component) -> Iterator[None]:
+def blamed_on(component: Component) -> Iterator[None]:
     """Inside, what goes wrong is told with the line of the user's code that it came from."""
     code = user_code.known(component.digest) if component.is_code else None
     with blamed(code) if code else contextlib.nullcontext():
         yield
 
 
-# ------------------------------------------------------------------------------- its images
-
-
-def prepare(
-    component: Component,
-    base_folder: Path,
-    data_dir: Path,
-    content: str = "",
-    on_progress: Progress = no_progress,
-) -> None:
-    """Make sure, in the parent process and once on every machine, that `read` finds the images.
-
-    Args:
-        base_folder: that the user's own files are relative to
-        content: the digest of what the user's own function returned
-
-    Raises:
-        BadInput: for a bad file, or one that is not what the digest says.
-    """
-    data_dir = data_dir.absolute()
-    if component.value in _KNOWN:
-        component.make(data_dir)
-        return
-    key = cache_key(component, content)
-    if data_cache.facts(data_dir, key):
-        return
-    if component.digest and not component.is_code:
-        _find(component, base_folder)
-    source = _source(component, data_dir)
-    wait = functools.partial(on_progress, f"waiting for who else decodes {source.name}", 0, 0)
-    with data_cache.lock(data_dir, "cache", wait):
-        if not data_cache.facts(data_dir, key):
-            _decode(component, source, data_dir, key, content, on_progress)
-        if component.digest and not component.is_code:
-            write_down(_paths[component.value, component.digest], data_dir)
-
-
-def _decode(
-    component: Component,
-    source: Source,
-    data_dir: Path,
-    key: str,
-    content: str,
-    on_progress: Progress,
-) -> None:
-    if component.is_code and content_digest(source) != content:
-        raise BadInput(f"{component.value}: returns other images each time that it is called")
-    data_cache.store(data_dir, key, source, on_progress)
-    if component.digest and not component.is_code:
-        try:
-            _find(component, _paths[component.value, component.digest].parent)
-        except BadInput:
-            data_cache.forget(data_dir, key)
-            raise
-
-
-def _find(component: Component, base_folder: Path) -> None:
-    """Make sure that the file or folder has the content that the digest says."""
+def find(component: Component, base_folder: Path) -> Path:
+    """The file or folder, if it has the content that the digest says."""
     path = _paths.get((component.value, component.digest))
     path = path or Path(os.path.abspath(base_folder / component.value))  # noqa: PTH100
     if not path.exists():
@@ -280,36 +226,11 @@ def _find(component: Component, base_folder: Path) -> None:
             f"{component.digest[:4]}…"
         )
     _paths[component.value, component.digest] = path
+    return path
 
 
-def cache_key(component: Component, content: str = "") -> str:
+def cache_key(component: Component) -> str:
     """Of the decoded images: the digest of their content, or the name; and the options."""
-    what = content or component.digest or component.value
-    options = [f"{n}={v}" for n, v in component.without_defaults().options if n != "yardstick"]
-    return "-".join([what, *([] if content else options)])
-
-
-@functools.lru_cache(maxsize=2)
-def read(component: Component, data_dir: str, content: str = "") -> Images:
-    """The images of a data set that was prepared; read once per process."""
-    folder = Path(data_dir).absolute()
-    if component.value in _KNOWN:
-        images: Images = component.make(folder)
-        return images
-    return data_cache.read(folder, cache_key(component, content))
-
-
-def digest(component: Component, data_dir: str, content: str = "") -> str:
-    """A fingerprint of every image of a data set, to be logged with the runs."""
-    if component.digest:
-        return content or component.digest
-    images = read(component, data_dir)
-    arrays = (images.train, images.test, images.test_labels)
-    return _digest_of_arrays([array for array in arrays if array is not None])
-
-
-def _digest_of_arrays(arrays: list[np.ndarray]) -> str:
-    content = hashlib.sha256()
-    for array in arrays:
-        content.update(array.data)
-    return content.hexdigest()[:16]
+    options = [] if component.is_code else component.without_defaults().options
+    words = [component.digest or component.value]
+    return "-".join([*words, *(f"{name}={v}" for name, v in options if name != "yardstick")])

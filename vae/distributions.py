@@ -44,7 +44,7 @@ class DiagonalNormal:
         return -0.5 * (squared + self.log_var + math.log(2 * math.pi)).sum(dim=-1)
 
     def log_prob_of_noise(self, noise: Tensor) -> Tensor:
-        """log density of `rsample(noise)` in nats, `(..., batch)`; noise `(..., batch, latent_dim)`.
+        """log density of `rsample(noise)` in nats, `(..., batch)`, for noise of that shape.
 
         Exact where `log_prob` is not: z − mean has lost, to rounding, whatever the standard
         deviation had below the mean's last digit, and below a log-variance of −88 the quotient

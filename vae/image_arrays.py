@@ -47,7 +47,7 @@ def in_memory(array: np.ndarray) -> RawArray:
     return RawArray(array.shape, array.dtype, rows)
 
 
-def source_of(name: str, arrays: Mapping[str, RawArray]) -> Source:
+def source_of_arrays(name: str, arrays: Mapping[str, RawArray]) -> Source:
     """The data set of arrays named as in `KEYS`.
 
     Raises:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vae import datasets
+from vae import datasets, decoded
 from vae.components import Component
 from vae.configuration import Configuration
 from vae.transforms import Batches, Rounded, bits_of, grayscale, identity, static_bits
@@ -41,10 +41,9 @@ class Splits:
 def load_splits(configuration: Configuration, data_dir: str, device: str = "cpu") -> Splits:
     """The splits a trial of `configuration` uses; validation is the end of the training set."""
     data, transform = configuration.component("dataset"), configuration.component("transform")
-    content = configuration.digests.get(datasets.CONTENT, "")
-    raw = datasets.read(data, data_dir, content)
-    train, test = _shown(data, transform, data_dir, content, device)
-    train_pixels, test_pixels = _scored(data, transform, data_dir, content, device)
+    raw = decoded.read(data, data_dir)
+    train, test = _shown(data, transform, data_dir, device)
+    train_pixels, test_pixels = _scored(data, transform, data_dir, device)
     n, n_train = len(train), len(train) - configuration.val_size
     train_labels, val_labels = (
         (None, None)
@@ -66,32 +65,32 @@ def load_splits(configuration: Configuration, data_dir: str, device: str = "cpu"
 
 @functools.lru_cache(maxsize=4)  # the transforms of one grid; bits are packed, so this is little
 def _shown(
-    data: Component, transform: Component, data_dir: str, content: str, device: str
+    data: Component, transform: Component, data_dir: str, device: str
 ) -> tuple[Batches, Batches]:
     """The training and the test images as the transform shows them."""
-    raw, to = datasets.read(data, data_dir, content), torch.device(device)
+    raw, to = decoded.read(data, data_dir), torch.device(device)
     train = transform.make(raw.train, _TRAIN_STREAM)
     test = transform.make(raw.test, _TEST_STREAM)
     return train.to(to), test.to(to)
 
 
 def _scored(
-    data: Component, transform: Component, data_dir: str, content: str, device: str
+    data: Component, transform: Component, data_dir: str, device: str
 ) -> tuple[Batches, Batches]:
     """What the yardstick scores of the training and the test images."""
-    shape = datasets.read(data, data_dir, content).train.shape[1:]
-    shown = _shown(data, transform, data_dir, content, device)[0].shape
+    shape = decoded.read(data, data_dir).train.shape[1:]
+    shown = _shown(data, transform, data_dir, device)[0].shape
     if shown == shape or shown == (1, *shape[1:]):
-        return _scored_of_raw(data, data_dir, content, device, shown != shape)
-    return _scored_of_shown(data, transform, data_dir, content, device)
+        return _scored_of_raw(data, data_dir, device, shown != shape)
+    return _scored_of_shown(data, transform, data_dir, device)
 
 
 @functools.lru_cache(maxsize=2)
 def _scored_of_raw(
-    data: Component, data_dir: str, content: str, device: str, gray: bool
+    data: Component, data_dir: str, device: str, gray: bool
 ) -> tuple[Batches, Batches]:
     """Of the raw images, or of their luma."""
-    raw, to = datasets.read(data, data_dir, content), torch.device(device)
+    raw, to = decoded.read(data, data_dir), torch.device(device)
     if datasets.yardstick(data) == "bernoulli":
         train = static_bits(raw.train, _TRAIN_STREAM, gray)
         test = static_bits(raw.test, _TEST_STREAM, gray)
@@ -102,12 +101,12 @@ def _scored_of_raw(
 
 @functools.lru_cache(maxsize=2)
 def _scored_of_shown(
-    data: Component, transform: Component, data_dir: str, content: str, device: str
+    data: Component, transform: Component, data_dir: str, device: str
 ) -> tuple[Batches, Batches]:
     """Of a transform that makes images of another size, which no other model can be held against:
     what it makes.
     """
-    train, test = _shown(data, transform, data_dir, content, device)
+    train, test = _shown(data, transform, data_dir, device)
     if datasets.yardstick(data) == "bernoulli":
         to = torch.device(device)
         return bits_of(train, _TRAIN_STREAM).to(to), bits_of(test, _TEST_STREAM).to(to)

@@ -21,7 +21,7 @@ class Task:
         until: the epoch to advance to, from wherever the checkpoint stands
         metric: what whoever asks wants to know before the last epoch: `return` or `test/nll`
         pictures: that the trial logs
-        code: what of the user's own it executes
+        code: what of the user's own it executes, by digest
         fresh: the run has just been made and is empty
         archive: put the kept model's weights into the run
         checkpoint: the file of its checkpoint, which need not exist
@@ -33,7 +33,7 @@ class Task:
     until: int
     metric: str
     pictures: Pictures
-    code: tuple[Code, ...]
+    code: Mapping[str, Code]
     fresh: bool
     archive: bool
     tracking_uri: str

@@ -27,7 +27,7 @@ def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
     """Do `work`. What goes wrong in it ends up in its run and in the result, and nowhere else."""
     # Every time: a process that took another's place may have done nothing before.
     prepare_process()
-    user_code.remember(task.code)
+    user_code.remember_all(task.code)
     log = TrialWriter(task.tracking_uri, task.run_id)
     try:
         return _advance(task, log, report)
