@@ -1,4 +1,4 @@
-"""Every command of docs/cluster.md, as it is printed; what differs is in the environment."""
+"""Every command of docs/clusters.md, as it is printed; what differs is in the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.conftest import REPOSITORY, TINY, environment
 
 pytestmark = pytest.mark.cluster
 
-TEXT = (REPOSITORY / "docs" / "cluster.md").read_text(encoding="utf-8")
+TEXT = (REPOSITORY / "docs" / "clusters.md").read_text(encoding="utf-8")
 BLOCKS = {
     name: re.sub("^ +", "", text, flags=re.MULTILINE)
     for name, text in re.findall(r"```sh (\w+)\n(.*?)```", TEXT, re.DOTALL)
