@@ -210,10 +210,18 @@ def blamed_on(component: Component) -> Iterator[None]:
         yield
 
 
-def find(component: Component, base_folder: Path) -> Path:
-    """The file or folder, if it has the content that the digest says."""
-    path = _paths.get((component.value, component.digest))
-    path = path or Path(os.path.abspath(base_folder / component.value))  # noqa: PTH100
+def path_of(component: Component) -> Path | None:
+    """The file or folder that this process checked; None for what is none, or of elsewhere."""
+    return _paths.get((component.value, component.digest))
+
+
+def find(component: Component, path: Path | None = None) -> Path:
+    """The file or folder, if it has the content that the digest says.
+
+    Args:
+        path: by default where this process checked it, or in the current folder
+    """
+    path = path or path_of(component) or Path.cwd() / component.value
     if not path.exists():
         raise BadInput(
             f"{path}: no such file; the trial's data ({component.digest[:4]}…) are neither here "

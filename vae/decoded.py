@@ -15,12 +15,16 @@ from vae.file_digests import write_down
 
 
 def prepare(
-    component: Component, base_folder: Path, data_dir: Path, on_progress: Progress = no_progress
+    component: Component,
+    data_dir: Path,
+    path: Path | None = None,
+    on_progress: Progress = no_progress,
 ) -> None:
     """Make sure, in the parent process and once on every machine, that `read` finds the images.
 
     Args:
-        base_folder: that the user's own files are relative to
+        path: of the user's own file or folder; by default where this process checked it, or in
+            the current folder
 
     Raises:
         BadInput: for a bad file, or one that is not what the digest says.
@@ -32,16 +36,16 @@ def prepare(
     key = cache_key(component)
     if data_cache.facts(data_dir, key):
         return
-    path = None
+    found = None
     if component.digest and not component.is_code:
-        path = find(component, base_folder)
+        found = find(component, path)
     source = source_of(component, data_dir)
     wait = functools.partial(on_progress, f"waiting for who else decodes {source.name}", 0, 0)
     with data_cache.lock(data_dir, "cache", wait):
         if not data_cache.facts(data_dir, key):
             _decode(component, source, data_dir, on_progress)
-        if path:
-            write_down(path, data_dir)
+        if found:
+            write_down(found, data_dir)
 
 
 def _decode(component: Component, source: Source, data_dir: Path, on_progress: Progress) -> None:
@@ -51,7 +55,7 @@ def _decode(component: Component, source: Source, data_dir: Path, on_progress: P
     data_cache.store(data_dir, key, source, on_progress)
     if component.digest and not component.is_code:
         try:
-            find(component, Path())
+            find(component)
         except BadInput:  # it was changed meanwhile
             data_cache.forget(data_dir, key)
             raise

@@ -39,12 +39,19 @@ class Splits:
 
 
 def load_splits(configuration: Configuration, data_dir: str, device: str = "cpu") -> Splits:
-    """The splits a trial of `configuration` uses; validation is the end of the training set."""
+    """The splits a trial of `configuration` uses."""
     data, transform = configuration.component("dataset"), configuration.component("transform")
+    return split(data, transform, configuration.val_size, data_dir, device)
+
+
+def split(
+    data: Component, transform: Component, val_size: int, data_dir: str, device: str = "cpu"
+) -> Splits:
+    """A prepared data set as a transform shows it; validation is the end of the training set."""
     raw = decoded.read(data, data_dir)
     train, test = _shown(data, transform, data_dir, device)
     train_pixels, test_pixels = _scored(data, transform, data_dir, device)
-    n, n_train = len(train), len(train) - configuration.val_size
+    n, n_train = len(train), len(train) - val_size
     train_labels, val_labels = (
         (None, None)
         if raw.train_labels is None

@@ -29,8 +29,9 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
     Returns:
         One row per expected trial, in the order of their configurations and seeds. Columns:
         `run_id`, `trial_id`, `configuration_id`, `seed`, `state` (finished, failed, pruned,
-        running, missing), `error` (why it failed, or was given up), every configuration
-        field with its type, and the final metrics under their MLflow names, in nats per image
+        running, missing), `error` (why it failed, or was given up), `yardstick` (how nll reads
+        which pixels: `bernoulli 1 × 28 × 28`), every configuration field with its type, and the
+        final metrics under their MLflow names, in nats per image
         (NaN unless finished).
 
     Raises:
@@ -121,6 +122,7 @@ def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> d
         "seed": seed,
         "state": state,
         "error": why.get(state, ""),
+        "yardstick": configuration_run.tags.get("yardstick", ""),
         **fields,
     }
     finals = record.metrics if record and state == "finished" else {}
@@ -137,7 +139,7 @@ def _planned_id(fields: dict[str, Any], seed: int) -> str:
 def _columns(rows: list[dict[str, Any]]) -> list[str]:
     if rows:
         return list(rows[0])
-    identity = ["run_id", "trial_id", "configuration_id", "seed", "state", "error"]
+    identity = ["run_id", "trial_id", "configuration_id", "seed", "state", "error", "yardstick"]
     return [*identity, *Configuration.model_fields, *FINAL_METRICS]
 
 

@@ -14,7 +14,9 @@ from experiments.spec.shard import take_part
 from experiments.spec.yaml_files import find_experiment
 from experiments.sweep.options import Options
 from experiments.sweep.parser import sweep_parser
+from experiments.sweep.progress import counting_images
 from experiments.tracking.uris import checkpoint_folder
+from vae.datasets import place
 
 
 def main() -> NoReturn:
@@ -25,7 +27,8 @@ def main() -> NoReturn:
 def _main() -> int:
     arguments = sweep_parser(__doc__).parse_args()
     path = find_experiment(arguments.experiment)
-    experiment = load_experiment(path, arguments.set, arguments.seeds)
+    with counting_images() as on_progress, place(arguments.data_dir, on_progress):
+        experiment = load_experiment(path, arguments.set, arguments.seeds)
     if arguments.dry_run:
         from experiments.sweep.dry_run import print_plan
 

@@ -19,8 +19,9 @@ class Task:
         label: what people call the trial
         run_id: its MLflow run, which exists
         until: the epoch to advance to, from wherever the checkpoint stands
-        metric: what whoever asks wants to know before the last epoch: `return` or `test/nll`
+        metric: what whoever asks wants to know before the last epoch: `return` or `val/nll`
         pictures: that the trial logs
+        data_path: the user's own file or folder of images, on the parent's machine
         code: what of the user's own it executes, by digest
         fresh: the run has just been made and is empty
         archive: put the kept model's weights into the run
@@ -33,6 +34,7 @@ class Task:
     until: int
     metric: str
     pictures: Pictures
+    data_path: Path | None
     code: Mapping[str, Code]
     fresh: bool
     archive: bool
