@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from experiments.cli import typed_command
 from experiments.execution.messages import Task, TrialResult
 from experiments.planning.plan import PlannedTrial
 from experiments.spec.experiment import Experiment
@@ -18,7 +19,7 @@ from experiments.tracking.retries import limit_retries
 from experiments.tracking.run_record import RETRIED
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
-from vae import datasets, user_code
+from vae import datasets, decoded, user_code
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class TrialRuns:
         self._places = places
         self._configuration_runs = configuration_runs
         self._archive = archive
-        self._code = provenance()
-        self._digest = cache(lambda name: datasets.digest(name, places.data_dir))
+        self._code = provenance(typed_command())
+        self._digest = cache(lambda component: decoded.digest(component, places.data_dir))
         self._run_ids: dict[str, str] = {}
         self._open: dict[str, Task] = {}
         self.results: Counter[str] = Counter()
@@ -74,6 +75,7 @@ class TrialRuns:
             until=until,
             metric=self._experiment.metric,
             pictures=self._experiment.pictures,
+            data_path=datasets.path_of(trial.configuration.component("dataset")),
             code=user_code.known_of(trial.configuration.digests.values()),
             fresh=not known,
             archive=self._archive,
@@ -94,7 +96,7 @@ class TrialRuns:
         else:
             run_id = record.run_id
             self._tracker.reopen(record)
-        digest = self._digest(trial.configuration.dataset)
+        digest = self._digest(trial.configuration.component("dataset"))
         self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
         return run_id
 

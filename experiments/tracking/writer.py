@@ -20,6 +20,7 @@ from experiments.tracking.retries import connect, patiently
 from experiments.tracking.run_record import RunRecord, seeds_asked_for
 from experiments.tracking.uris import safe_name, sqlite_path, use_write_ahead_log
 from vae.configuration import NUMBERS_VERSION, Configuration, Trial
+from vae.scored_pixels import scored_pixels
 
 # MLflow's UI would otherwise open on its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -27,7 +28,10 @@ _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 def version_tags(configuration: Configuration) -> dict[str, str]:
     """What else than its fields a configuration's numbers come from."""
-    tags = {"numbers_version": str(NUMBERS_VERSION)}
+    tags = {
+        "numbers_version": str(NUMBERS_VERSION),
+        "yardstick": scored_pixels(configuration),
+    }
     if configuration.code_digest:
         tags["code_digest"] = configuration.code_digest
     if "dataset" in configuration.digests:
