@@ -32,7 +32,12 @@ def _main() -> int:
 
     check_device(arguments.device)
     subject = load_subject(
-        chosen, arguments.data_dir, arguments.dataset, arguments.samples, arguments.device
+        chosen,
+        arguments.data_dir,
+        arguments.dataset,
+        arguments.samples,
+        arguments.device,
+        arguments.trust_code,
     )
     print_evaluation(subject, evaluate_subject(subject))
     if arguments.out is not None:
@@ -69,5 +74,11 @@ def _parser() -> Parser:
         f"{MOST_SAMPLES} (default: as many as the trial used, on as many images)",
     )
     add("--out", type=Path, metavar="DIR", help="also write pictures there")
+    add(
+        "--trust-code",
+        action="store_true",
+        help="execute the source that is archived with the model, where it is not of this package "
+        "and the file in the current folder is not the same",
+    )
     add("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="default: %(default)s")
     return parser

@@ -86,20 +86,26 @@ class Row:
 
 
 def load_subject(
-    chosen: SelectedRun, data_dir: Path, dataset: str | None, n_samples: int | None, device: str
+    chosen: SelectedRun,
+    data_dir: Path,
+    dataset: str | None,
+    n_samples: int | None,
+    device: str,
+    trust_code: bool = False,
 ) -> LoadedModel:
     """Have the model back, and the test set it is to be evaluated on.
 
     Args:
         dataset: another one than it was trained on
         n_samples: K, then on the whole test set; by default what the trial used, on its images
+        trust_code: as of `load_model`
 
     Raises:
         BadInput: for a bad archive, or images that are not of the model's shape.
     """
     prepare_process()
     device = compute_device(device)
-    archived = load_archived(chosen, device)
+    archived = load_archived(chosen, device, trust_code)
     configuration = archived.description.trial.configuration
     splits = _splits(configuration, data_dir, dataset, device)
     name = dataset or configuration.dataset
