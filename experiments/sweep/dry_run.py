@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.formatting import duration
+from experiments.planning.changed_code import changed_code
 from experiments.planning.estimate import Estimate
 from experiments.planning.plan import Plan, make_plan
 from experiments.spec.experiment import Experiment
@@ -47,6 +48,7 @@ def print_plan(
 
             plan, _ = leave_out_the_lost(plan, experiment.seeds, experiment.metric)
         shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
+    shown += [f"{kind}: {change}" for kind, change in changed_code(experiment, records)]
     console = Console()
     for table_or_line in shown:
         console.print(table_or_line, highlight=False)

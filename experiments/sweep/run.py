@@ -17,7 +17,8 @@ from experiments.execution.engine import OpenEngine
 from experiments.execution.engines import ENGINES
 from experiments.execution.locks import sole_sweep
 from experiments.execution.loop import drive
-from experiments.execution.messages import EpochDone, Event, Task, TrialResult
+from experiments.execution.messages import EpochDone, Event, Notice, Task, TrialResult
+from experiments.planning.changed_code import changed_code
 from experiments.planning.estimate import Estimate
 from experiments.planning.plan import Plan, make_plan
 from experiments.planning.snapshot import read_snapshot
@@ -185,6 +186,8 @@ class _Sweep:
     def run(self, workers_lock: Path) -> str:
         """Returns what kept the sweep from its end, if anything did."""
         with self._shown, _interruptible():
+            for kind, change in changed_code(self._experiment, self._snapshot.trials.values()):
+                self._shown.on_event(Notice(kind, change))
             try:
                 self._drive(workers_lock)
             except KeyboardInterrupt:

@@ -52,7 +52,8 @@ class TrialRuns:
         self._places = places
         self._configuration_runs = configuration_runs
         self._archive = archive
-        self._code = provenance(typed_command())
+        used = user_code.known_of(component.digest for component in experiment.components)
+        self._code = provenance(typed_command(), used.values())
         self._digest = cache(lambda component: decoded.digest(component, places.data_dir))
         self._run_ids: dict[str, str] = {}
         self._open: dict[str, Task] = {}
