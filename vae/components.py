@@ -19,7 +19,7 @@ from typing import Any
 from vae import user_code
 from vae.blame import executed
 from vae.errors import BadInput, at
-from vae.registry import KINDS, check_name
+from vae.registry import KINDS, RENAMED, check_name
 from vae.signatures import (
     OnlyImportingTells,
     Options,
@@ -167,6 +167,8 @@ def check_component(
 def _target(kind: str, name: str) -> str:
     if name.endswith(".py"):
         raise BadInput(f"'{name}' should also name what of it is the {kind}: {name}:NAME")
+    if (kind, name) in RENAMED:
+        raise BadInput(RENAMED[kind, name])
     return KINDS[kind][check_name(KINDS[kind], name, kind)]
 
 

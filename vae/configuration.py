@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,10 +21,11 @@ from pydantic import (
 )
 
 from vae.components import Component
+from vae.consistency import check_consistency
 from vae.datasets import describe
 from vae.decoding import DataSet
 from vae.errors import BadInput
-from vae.registry import KINDS, check_loss_fits, check_name, check_objective
+from vae.registry import KINDS, check_name
 from vae.resolution import all_options, check_named, checked_before, own_options, resolve_components
 from vae.signatures import frozen
 
@@ -37,7 +39,15 @@ NUMBERS_VERSION = 2
 """Raised whenever a change to the code alters results, so that old runs are not taken for new."""
 
 
-FIELDS_ADDED_LATER: dict[str, Any] = {"iwae_samples": 5}
+FIELDS_ADDED_LATER: dict[str, Any] = {
+    "objective": "elbo",
+    "beta_schedule": "constant",
+    "free_bits": 0.0,
+    "optimizer": "adamw",
+    "lr_schedule": "constant",
+    "grad_clip": 0.0,
+    "patience": 0,
+}
 """Fields that were added when there were trials already, with the values that those were run with.
 
 At that value a field is left out of the identity, so that what was run stays what it is. It is
@@ -49,6 +59,7 @@ _NOTHING = object()
 _MOVED = {
     "image_every": "pictures belong to the experiment now: write `pictures: {every: N}` as a key "
     "of its own (0 for none), beside `fixed`",
+    "iwae_samples": "write `objective: iwae` and `objective.samples: 5`",
     "images": "pictures belong to the experiment now: write `pictures: {samples: N}` as a key of "
     "its own, beside `fixed`",
 }
@@ -91,8 +102,17 @@ class Configuration(BaseModel):
     nll_images: PositiveInt = 500
     """How many images, from the first, the yardstick is estimated on: of the test set, and of the
     validation set if it has so many. The default is less for a test set that has not."""
-    iwae_samples: PositiveInt = FIELDS_ADDED_LATER["iwae_samples"]
-    """k of loss `iwae`: importance samples per image; of no other loss."""
+    objective: ComponentName = "elbo"
+    """What of the likelihood training minimises."""
+    beta_schedule: ComponentName = "constant"
+    free_bits: Annotated[float, Field(ge=0), Finite] = 0.0
+    """Nats that each latent dimension may cost for nothing; of objective `elbo`."""
+    optimizer: ComponentName = "adamw"
+    lr_schedule: ComponentName = "constant"
+    grad_clip: Annotated[float, Field(ge=0), Finite] = 0.0
+    """The longest that a step's gradient may be, all parameters together; 0 for any length."""
+    patience: NonNegativeInt = 0
+    """Epochs without a better validation return after which the trial is finished; 0 for none."""
 
     options: dict[str, Any] = {}
     """Every option of its components, by its whole name: `encoder.width`."""
@@ -105,8 +125,8 @@ class Configuration(BaseModel):
         """Options may be given as fields, `{"encoder.width": 800}`; those left out are added."""
         if not isinstance(raw, dict):
             return raw
-        # What moved out of a configuration may still be in a stored one.
-        fields = {n: v for n, v in raw.items() if "." not in n and n not in _MOVED}
+        raw = as_written_today(raw)
+        fields = {n: v for n, v in raw.items() if "." not in n}
         given = {**fields.pop("options", {}), **{n: v for n, v in raw.items() if "." in n}}
         digests = fields.pop("digests", {})
         defaults = {kind: cls.model_fields[kind].default for kind in KINDS}
@@ -129,12 +149,8 @@ class Configuration(BaseModel):
     @model_validator(mode="after")
     def _check_combination(self) -> Configuration:
         self._check_sizes()
-        check_loss_fits(self.loss, self.transform)
-        check_objective(
-            self.loss,
-            self.beta,
-            sets_samples=self.iwae_samples != FIELDS_ADDED_LATER["iwae_samples"],
-        )
+        data = describe(self.component("dataset"))
+        check_consistency(self, data.shape if data else None)
         return self
 
     def _check_sizes(self) -> None:
@@ -203,14 +219,17 @@ def _sizes_of(data: DataSet, nll_images: int) -> dict[str, int]:
 
 def _identifying(configuration: Configuration) -> dict[str, Any]:
     """What tells the configuration from others, without what came later and says nothing new."""
+    # Not by iterating over it, which would also give what is cached in it by now.
+    plain = Configuration.model_fields.keys() - {"options", "digests"}
     fields = {
-        name: value
-        for name, value in configuration
-        if name not in ("options", "digests") and value != FIELDS_ADDED_LATER.get(name, _NOTHING)
+        name: getattr(configuration, name)
+        for name in plain
+        if getattr(configuration, name) != FIELDS_ADDED_LATER.get(name, _NOTHING)
     }
     for kind in KINDS:
         component = configuration.component(kind)
-        fields[kind] = component.identifying_value
+        if component.value != FIELDS_ADDED_LATER.get(kind, _NOTHING):
+            fields[kind] = component.identifying_value
         # A built-in may get options later; the user's own are other code then.
         fields |= all_options([component if component.is_code else component.without_defaults()])
     return fields | ({"digests": configuration.digests} if configuration.digests else {})
@@ -248,6 +267,15 @@ def check_field(name: str, value: Any, base_folder: Path | None = None) -> Any:
     except ValidationError as error:
         raise BadInput(explain(error)) from error
     return check_named(name, checked, base_folder).value if name in KINDS else checked
+
+
+def as_written_today(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a stored configuration without what has moved out of configurations since."""
+    fields = {name: value for name, value in stored.items() if name not in _MOVED}
+    if "iwae_samples" in stored and stored.get("loss") == "iwae":  # it was a loss then
+        fields |= {"loss": "bce", "objective": "iwae"}
+        fields["objective.samples"] = stored["iwae_samples"]
+    return fields
 
 
 def check_field_name(name: str) -> None:

@@ -35,8 +35,14 @@ class DiagonalNormal:
 
         Source: Kingma & Welling 2014, appendix B.
         """
-        terms = self.mean.square() + self.log_var.exp() - self.log_var - 1
-        return 0.5 * terms.sum(dim=-1)
+        return 0.5 * self._doubled_kl().sum(dim=-1)
+
+    def kl_per_dimension(self) -> Tensor:
+        """What each latent dimension adds to `kl_to_standard_normal`, `(batch, latent_dim)`."""
+        return 0.5 * self._doubled_kl()
+
+    def _doubled_kl(self) -> Tensor:
+        return self.mean.square() + self.log_var.exp() - self.log_var - 1
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log density of codes `(..., batch, latent_dim)` in nats, `(..., batch)`."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vae.errors import Diverged
 from vae.model import VAE
+from vae.objectives import minimised
 from vae.randomness import generator
 from vae.transforms import Batches
 
@@ -23,12 +24,12 @@ class Terms:
     """Means per image, in nats up to the likelihood's constant.
 
     Attributes:
-        bound: the negative importance-weighted bound, where that is what training minimises
+        minimised: what training minimises, unless it is `reconstruction` + β · `kl`
     """
 
     reconstruction: float
     kl: float
-    bound: float | None = None
+    minimised: float | None = None
 
     @property
     def episodic_return(self) -> float:
@@ -37,8 +38,8 @@ class Terms:
 
     def loss(self, beta: float) -> float:
         """What training with this β minimises."""
-        if self.bound is not None:
-            return self.bound
+        if self.minimised is not None:
+            return self.minimised
         return self.reconstruction + beta * self.kl
 
 
@@ -49,7 +50,7 @@ class Totals:
         self._sums = torch.zeros(1, dtype=torch.float64, device=device)
 
     def add(self, terms: tuple[Tensor, ...]) -> None:
-        """Args: terms: reconstruction, kl and, where there is one, bound, `(batch,)` each"""
+        """Args: terms: reconstruction, kl and, where there is one, minimised, `(batch,)`"""
         self._sums = self._sums + torch.stack([term.detach().sum() for term in terms])
 
     def means(self, n_images: int) -> Terms:
@@ -57,11 +58,14 @@ class Totals:
 
 
 @torch.inference_mode()
-def evaluate(model: VAE, images: Batches, seed: int) -> Terms:
+def evaluate(model: VAE, images: Batches, seed: int, beta: float | None = None) -> Terms:
     """Estimate the return's terms on `images` with one z per image.
 
     The noise is the same at every call with the same seed, so the epochs of a trial differ by
     their weights alone.
+
+    Args:
+        beta: also estimate what training with this β minimises
     """
     device = next(model.parameters()).device
     noise_source = generator(seed, "evaluation", device=device)
@@ -72,10 +76,10 @@ def evaluate(model: VAE, images: Batches, seed: int) -> Terms:
         x = images.batch(indices)
         noise = torch.randn(len(x), model.latent_dim, generator=noise_source, device=device)
         terms: tuple[Tensor, ...] = model.elbo_terms(x, noise)
-        if model.importance_samples is not None:
+        if beta is not None and not model.minimises_elbo:
             shape = model.noise_shape(len(x))
             noise = torch.randn(shape, generator=bound_source, device=device)
-            terms += (model.importance_terms(x, noise)[-1],)
+            terms += (minimised(model.training_terms(x, noise, beta), beta),)
         totals.add(terms)
     return totals.means(len(images))
 

@@ -20,12 +20,12 @@ class Task:
         run_id: its MLflow run, which exists
         until: the epoch to advance to, from wherever the checkpoint stands
         metric: what whoever asks wants to know before the last epoch: `return` or `val/nll`
-        pictures: that the trial logs
-        data_path: the user's own file or folder of images, on the parent's machine
-        code: what of the user's own it executes, by digest
         fresh: the run has just been made and is empty
         archive: put the kept model's weights into the run
         checkpoint: the file of its checkpoint, which need not exist
+        pictures: that the trial logs
+        code: what of the user's own it executes, by digest
+        data_path: the user's own file or folder of images, on the parent's machine
     """
 
     trial: Trial
@@ -33,15 +33,15 @@ class Task:
     run_id: str
     until: int
     metric: str
-    pictures: Pictures
-    data_path: Path | None
-    code: Mapping[str, Code]
     fresh: bool
     archive: bool
     tracking_uri: str
     data_dir: str
     device: str
     checkpoint: Path
+    pictures: Pictures = field(default_factory=Pictures)
+    code: Mapping[str, Code] = field(default_factory=dict)
+    data_path: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from experiments.cli import typed_command
 from experiments.execution.messages import Task, TrialResult
 from experiments.planning.plan import PlannedTrial
 from experiments.spec.experiment import Experiment
@@ -50,7 +51,7 @@ class TrialRuns:
         self._places = places
         self._configuration_runs = configuration_runs
         self._archive = archive
-        self._code = provenance()
+        self._code = provenance(typed_command())
         self._digest = cache(lambda component: decoded.digest(component, places.data_dir))
         self._run_ids: dict[str, str] = {}
         self._open: dict[str, Task] = {}

@@ -198,7 +198,7 @@ def test_the_log_tells_each_epoch_as_the_reference_does(finished: tuple[Workspac
     epochs = re.findall(rf"epoch (\d)/2  train {terms}  val {terms}", finished[1])
     assert sorted(epochs) == ["1"] * 8 + ["2"] * 8
     assert finished[1].splitlines()[-1].startswith("8 trials finished")
-    assert "python analyze.py tiny.yaml" in finished[1].splitlines()[-1]
+    assert f"python {REPOSITORY / 'analyze.py'} tiny.yaml" in finished[1].splitlines()[-1]
 
 
 def test_nothing_is_left_behind(finished: tuple[Workspace, str]) -> None:
