@@ -45,7 +45,8 @@ def splits(transform=identity, channels: int = 1) -> Splits:  # type: ignore[no-
     batches = transform(np.repeat(gray, channels, axis=1), 0)
     test = batches.part(50, 60)
     val = batches.part(40, 50)
-    return Splits(batches.part(0, 40), val, test, val, test, "bernoulli")
+    train = batches.part(0, 40)
+    return Splits(train, val, test, train, val, test, "bernoulli")
 
 
 def numbers(metrics: EpochMetrics) -> EpochMetrics:
