@@ -214,7 +214,7 @@ def _decode(path: str, size: int) -> np.ndarray:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             turned = ImageOps.exif_transpose(_in_known_mode(path, image))
             if size:
-                turned = ImageOps.fit(turned, (size, size), Image.Resampling.LANCZOS)
+                turned = _middle(turned).resize((size, size), Image.Resampling.LANCZOS)
             pixels = np.asarray(turned)
     except BadInput:
         raise
@@ -222,6 +222,13 @@ def _decode(path: str, size: int) -> np.ndarray:
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise BadInput(f"{path}: cannot be read as PNG or JPEG ({reason})") from error
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    """Its largest square; cut out first, so that scaling mixes in nothing from beside it."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
 
 
 def _in_known_mode(path: str, image: Image.Image) -> Image.Image:

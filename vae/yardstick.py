@@ -244,10 +244,14 @@ def score(
 
     Args:
         n_images: of each split, from the first; all where it has fewer
-        of: `val`, `test`
+        of: `train`, `val`, `test`
     """
     how = likelihood(splits.yardstick, model, splits.val, splits.val_pixels, seed)
-    parts = {"val": (splits.val, splits.val_pixels), "test": (splits.test, splits.test_pixels)}
+    parts = {
+        "train": (splits.train, splits.train_pixels),
+        "val": (splits.val, splits.val_pixels),
+        "test": (splits.test, splits.test_pixels),
+    }
     scores = {}
     for name in of:
         images, pixels = parts[name]
