@@ -123,10 +123,10 @@ def test_configuration_runs_carry_the_means(finished: tuple[Workspace, str]) -> 
 def test_means_follow_when_seeds_are_added(workspace: Workspace) -> None:
     """The curve of more seeds is another curve: it has one point an epoch, and no children left."""
     one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=sse", "--seeds"]
-    for seeds in ("0-1", "2"):
+    for seeds in ("0-1", "2-2"):
         assert workspace.run("sweep.py", "tiny.yaml", *one, seeds).returncode == 0
     (run,) = runs(database(workspace), "configuration")
-    for seeds in ("0-2", "1"):
+    for seeds in ("0-2", "1-1"):
         assert workspace.run("sweep.py", "tiny.yaml", *one, seeds).returncode == 0
         assert runs(database(workspace), "configuration") == [run], "asking again changes nothing"
     trials = load_trials("tiny", workspace.tracking_uri)
@@ -226,7 +226,7 @@ def test_the_same_trials_in_any_engine_order_and_company_have_the_same_bits(
     reordered = TINY.replace("[mlp1, mlp3]", "[mlp3, mlp1]").replace("seeds: 2", "seeds: [1, 0]")
     workspace.write(reordered)
     for arguments in (
-        ["--engine", "serial", "--seeds", "1", "--set", "encoder=mlp3", "--set", "loss=bce"],
+        ["--engine", "serial", "--seeds", "1-1", "--set", "encoder=mlp3", "--set", "loss=bce"],
         ["--workers", "1"],
     ):
         done = workspace.run("sweep.py", "tiny.yaml", *arguments)
@@ -260,7 +260,7 @@ def test_only_what_is_missing_runs(finished: tuple[Workspace, str], workspace: W
 
 def test_what_was_tracked_before_a_field_was_added_still_counts(workspace: Workspace) -> None:
     """A store as older code left it: nothing runs again, and reports have the field."""
-    one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=bce", "--seeds", "0"]
+    one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=bce", "--seeds", "0-0"]
     assert workspace.run("sweep.py", "tiny.yaml", *one).returncode == 0
     with sqlite3.connect(database(workspace)) as db:
         for key in ("trial", "configuration"):
