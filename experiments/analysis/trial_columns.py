@@ -71,7 +71,8 @@ def comparable(trials: pd.DataFrame, scale: Iterable[str]) -> list[str]:
         scale: of the metric
     """
     versions = ("numbers_version", "data_digest")
-    return [*scale, *(v for v in versions if v in trials.columns and trials[v].nunique() > 1)]
+    present = [field for field in scale if field in trials.columns]
+    return [*present, *(v for v in versions if v in trials.columns and trials[v].nunique() > 1)]
 
 
 def with_options_filled(trials: pd.DataFrame) -> pd.DataFrame:
