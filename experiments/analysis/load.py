@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from experiments.metrics import FINAL_METRICS
 from experiments.secrets import mask
+from experiments.tracking.reachable import check_reachable
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
-from experiments.tracking.uris import check_reachable, default_uri
+from experiments.tracking.uris import default_uri
 from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial
 from vae.errors import BadInput

@@ -14,9 +14,10 @@ from experiments.planning.estimate import Estimate
 from experiments.planning.plan import Plan, make_plan
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import Range, StudyPlan, rungs
+from experiments.tracking.reachable import check_reachable
 from experiments.tracking.run_record import RunRecord, by_trial
 from experiments.tracking.study_summary import TAG, StudySummary
-from experiments.tracking.uris import check_reachable, sqlite_path
+from experiments.tracking.uris import sqlite_path
 
 _STATES = ("done", "pruned", "failed", "resumable", "missing")
 
@@ -54,7 +55,7 @@ def print_plan(
 
 def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], StudySummary | None]:
     """The trial runs, and how far a study had come."""
-    check_reachable(tracking_uri)
+    check_reachable(tracking_uri, read_only=True)
     database = sqlite_path(tracking_uri)
     if database is not None and not database.exists():
         return [], None

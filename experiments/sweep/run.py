@@ -34,15 +34,10 @@ from experiments.sweep.progress import Display, display
 from experiments.sweep.retention import Archiving
 from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
+from experiments.tracking.reachable import check_reachable, check_storage
 from experiments.tracking.run_record import OVER
 from experiments.tracking.study_summary import TAG
-from experiments.tracking.uris import (
-    check_reachable,
-    check_storage,
-    checkpoint_folder,
-    optuna_storage,
-    sqlite_path,
-)
+from experiments.tracking.uris import checkpoint_folder, optuna_storage, sqlite_path
 from experiments.tracking.writer import ExperimentWriter
 from vae import datasets
 from vae.configuration import Trial

@@ -183,7 +183,7 @@ class ExperimentWriter(Reader):
 
     def log_image(self, run_id: str, key: str, picture: np.ndarray) -> None:
         """Args: picture: `uint8`, `(height, width)` or `(height, width, 3)`"""
-        patiently(self._mlflow.log_image, run_id, picture, key=key, step=0, synchronous=True)
+        patiently(self._mlflow.log_image, run_id, picture, key=key, step=0)
 
     def only_configuration_runs(self) -> dict[str, RunRecord]:
         """The run of each configuration_id; of two, which a kill in the middle of a replacement
