@@ -69,8 +69,8 @@ def test_a_server_that_refuses_the_name_it_is_called_by() -> None:
     """MLflow's server does, unless it is told its names."""
 
     class Forbidding(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/health" else 403)
+        def do_POST(self) -> None:
+            self.send_response(403)
             self.end_headers()
 
     with HTTPServer(("127.0.0.1", 0), Forbidding) as server:
