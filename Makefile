@@ -5,7 +5,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 
 DATA ?= data
 
-.PHONY: demo test check chaos cluster bench ui clean
+.PHONY: demo quick test check chaos cluster bench ui clean
 
 .venv/.installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -15,6 +15,9 @@ DATA ?= data
 demo: .venv/.installed  ## the quickstart sweep and its report
 	$(BIN)/python sweep.py quickstart
 	$(BIN)/python analyze.py quickstart
+
+quick: .venv/.installed  ## the tests of a minute, for the edit loop: no process is spawned
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not cluster and not browser and not processes and not sweep'
 
 test: check  ## lint, format, types, tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not cluster' --durations 12

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vae.components import Component, check_component
 from vae.errors import BadInput
 
 if TYPE_CHECKING:
@@ -176,6 +177,21 @@ DATASETS: dict[str, DataSet] = {
     "mnist": _idx("MNIST"),
     "mnist5k": _MNIST5K,
 }
+
+
+def check_dataset(value: str, base_folder: Path, digest: str | None = None) -> Component:
+    """What `value` of the field `dataset` stands for; arguments and errors of `check_component`."""
+    return check_component("dataset", value, base_folder, digest)
+
+
+def complete(component: Component, base_folder: Path) -> Component:
+    """The same where its digest depends on its options."""
+    return component
+
+
+def describe(component: Component) -> DataSet | None:
+    """What is known of a data set before it is read; None if nothing is in this process."""
+    return DATASETS.get(component.value)
 
 
 @functools.lru_cache(maxsize=2)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vae import datasets, registry
+from vae import datasets
+from vae.components import Component
 from vae.configuration import Configuration
 from vae.transforms import Batches, FreshBits, GrayValues, static_bits
 
@@ -31,9 +32,8 @@ class Splits:
 
 def load_splits(configuration: Configuration, data_dir: str, device: str = "cpu") -> Splits:
     """The splits a trial of `configuration` uses; validation is the end of the training set."""
-    train, test, test_bits = _transformed(
-        configuration.dataset, configuration.transform, data_dir, device
-    )
+    transform = configuration.component("transform")
+    train, test, test_bits = _transformed(configuration.dataset, transform, data_dir, device)
     n_train = len(train) - configuration.val_size
     return Splits(train.part(0, n_train), train.part(n_train, len(train)), test, test_bits)
 
@@ -52,11 +52,10 @@ class TestSplit:
     labels: np.ndarray
 
 
-def load_test(dataset: str, transform: str, data_dir: str, device: str = "cpu") -> TestSplit:
+def load_test(dataset: str, transform: Component, data_dir: str, device: str = "cpu") -> TestSplit:
     """The test set alone, of any data set; the same images and bits as in `load_splits`."""
     raw = datasets.read(dataset, data_dir)
-    apply = registry.lookup(registry.TRANSFORMS, transform, "transform")
-    test = apply(raw.test, _TEST_STREAM)
+    test = transform.make(raw.test, _TEST_STREAM)
     bits = _bits_of(test)
     to = torch.device(device)
     return TestSplit(test.to(to), bits.to(to), raw.test_labels)
@@ -64,12 +63,11 @@ def load_test(dataset: str, transform: str, data_dir: str, device: str = "cpu") 
 
 @functools.lru_cache(maxsize=4)  # the transforms of one grid; bits are packed, so this is little
 def _transformed(
-    dataset: str, transform: str, data_dir: str, device: str
+    dataset: str, transform: Component, data_dir: str, device: str
 ) -> tuple[Batches, Batches, Batches]:
     images = datasets.read(dataset, data_dir)
-    apply = registry.lookup(registry.TRANSFORMS, transform, "transform")
-    train = apply(images.train, _TRAIN_STREAM)
-    test = apply(images.test, _TEST_STREAM)
+    train = transform.make(images.train, _TRAIN_STREAM)
+    test = transform.make(images.test, _TEST_STREAM)
     test_bits = _bits_of(test)
     to = torch.device(device)
     return train.to(to), test.to(to), test_bits.to(to)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.spec.pictures import Pictures
 from vae.configuration import Trial
+from vae.user_code import Code
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Task:
         fresh: the run has just been made and is empty
         archive: put the kept model's weights into the run
         checkpoint: the file of its checkpoint, which need not exist
+        pictures: that the trial logs
+        code: what of the user's own it executes
     """
 
     trial: Trial
@@ -34,6 +38,8 @@ class Task:
     data_dir: str
     device: str
     checkpoint: Path
+    pictures: Pictures = field(default_factory=Pictures)
+    code: tuple[Code, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from experiments.execution.messages import EpochDone, Event, Notice, Task, TrialResult
 from experiments.execution.process import compute_device, prepare_process
 from experiments.secrets import mask
+from experiments.spec.pictures import Pictures
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.retries import NO_ROOM
 from experiments.tracking.trial_writer import TrialWriter
-from vae import archive, checkpoints
+from vae import archive, checkpoints, user_code
 from vae.configuration import Trial
 from vae.errors import Diverged
 from vae.evaluation import evaluate, nll
@@ -26,6 +27,7 @@ def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
     """Do `work`. What goes wrong in it ends up in its run and in the result, and nowhere else."""
     # Every time: a process that took another's place may have done nothing before.
     prepare_process()
+    user_code.remember(task.code)
     log = TrialWriter(task.tracking_uri, task.run_id)
     try:
         return _advance(task, log, report)
@@ -64,7 +66,7 @@ def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> T
     for metrics in fit(training, splits, task.until):
         named = epoch_metrics(metrics, configuration.beta)
         log.log_epoch(metrics.epoch, named)
-        _log_images(log, training, splits)
+        _log_images(log, training, splits, task.pictures)
         # Last, so that what a checkpoint has seen has been tracked. An epoch repeated after a
         # kill in between gives the same numbers, and the log leaves out what it already has.
         checkpoints.save(training, task.checkpoint)
@@ -117,12 +119,11 @@ def epoch_metrics(metrics: EpochMetrics, beta: float) -> dict[str, float]:
     return named
 
 
-def _log_images(log: TrialWriter, training: Training, splits: Splits) -> None:
-    configuration, epoch = training.trial.configuration, training.epoch
-    every = configuration.image_every
-    if every and (epoch % every == 0 or epoch == configuration.epochs):
-        _, n_columns = configuration.samples_layout
-        log.log_image("samples", samples(training.model, configuration.images, n_columns), epoch)
+def _log_images(log: TrialWriter, training: Training, splits: Splits, pictures: Pictures) -> None:
+    epoch = training.epoch
+    if pictures.is_due(epoch, training.trial.configuration.epochs):
+        _, n_columns = pictures.layout
+        log.log_image("samples", samples(training.model, pictures.samples, n_columns), epoch)
         log.log_image("reconstructions", reconstructions(training.model, splits.test), epoch)
 
 

@@ -100,7 +100,7 @@ def load_subject(
     configuration = archived.description.trial.configuration
     name = dataset or configuration.dataset
     DATASETS[name].prepare(data_dir)
-    test = load_test(name, configuration.transform, str(data_dir.absolute()), device)
+    test = load_test(name, configuration.component("transform"), str(data_dir.absolute()), device)
     if test.images.shape != archived.description.shape:
         raise BadInput(
             f"--dataset {name}: its images are {_by(test.images.shape)}, and the model takes "

@@ -160,8 +160,8 @@ def _best_seed(tracker: Reader, configuration_id: str, label: str, metric: str) 
     kept = [run for run in finished if tracker.has_weights(run.run_id)]
     if not kept:
         raise BadInput(
-            f"{label}: of its {len(finished)} finished seeds no weights were kept; see `--archive` "
-            f"of sweep.py"
+            f"{label}: of its {len(finished)} finished seeds no weights were kept; see the "
+            f"sweep's `--archive`"
         )
     best = _best(kept, metric)
     among = f"{len(kept)}" if len(kept) == len(finished) else f"{len(kept)} kept"

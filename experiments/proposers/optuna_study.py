@@ -120,7 +120,10 @@ class Study:
         return self._suggest(optuna.trial.Trial(self._study, self._frozen(number)._trial_id))
 
     def _suggest(self, trial: optuna.trial.Trial) -> Proposal:
-        fields = {name: _draw(trial, name, values) for name, values in self._plan.space.items()}
+        fields: dict[str, Any] = {}
+        for name, values in self._plan.space.items():
+            if self._plan.asks_for(name, fields):
+                fields[name] = _draw(trial, name, values)
         return Proposal(trial.number, fields)
 
     def _frozen(self, number: int) -> FrozenTrial:

@@ -192,7 +192,7 @@ class ConfigurationRuns:
 
     def _log_contact_sheet(self, row: _Row, trial_run_ids: list[str]) -> None:
         """One strip of samples a seed: the top row of its trial's last picture."""
-        n_rows, _ = row.configuration.samples_layout
+        n_rows, _ = self._experiment.pictures.layout
         pictures = [self._tracker.last_image(trial, "samples") for trial in trial_run_ids]
         strips = [p[: p.shape[0] // n_rows] for p in pictures if p is not None]
         if strips:

@@ -26,8 +26,12 @@ class Outcome:
             return EXIT_INTERRUPTED
         return EXIT_FAILED if self.n_failed else EXIT_OK
 
-    def closing_line(self, command: str, experiment: str) -> str:
-        """What is left to say when the sweep is over."""
+    def closing_line(self, again: str, compare: str) -> str:
+        """What is left to say when the sweep is over.
+
+        Args:
+            again, compare: the commands that go on with it and that show its results
+        """
         counts = [f"{self.n_finished} trials finished"]
         if self.n_before:
             counts.append(f"{self.n_before} had been before")
@@ -39,5 +43,5 @@ class Outcome:
             counts.append(f"{self.n_left} left")
         told = ", ".join(counts)
         if self.interruption:
-            return f"{self.interruption}; {told}. To go on from here: {command}"
-        return f"{told}. To compare: python analyze.py {experiment}"
+            return f"{self.interruption}; {told}. To go on from here: {again}"
+        return f"{told}. To compare: {compare}"

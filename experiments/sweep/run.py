@@ -8,13 +8,13 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from experiments.cli import EXIT_INTERRUPTED, check_can_be_made
-from experiments.execution.engines import start
+from experiments.execution.engine import OpenEngine
+from experiments.execution.engines import ENGINES
 from experiments.execution.locks import sole_sweep
 from experiments.execution.loop import drive
 from experiments.execution.messages import EpochDone, Event, Task, TrialResult
@@ -27,8 +27,7 @@ from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import StudyPlan
 from experiments.spec.shard import take_part
 from experiments.sweep.configuration_runs import ConfigurationRuns
-from experiments.sweep.engine_checks import open_engine
-from experiments.sweep.options import Options, check_device
+from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.progress import Display, display
 from experiments.sweep.retention import Archiving
@@ -57,9 +56,8 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     check_reachable(options.tracking_uri)
     _check(experiment, options)
     archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
-    with open_engine(options, experiment) as n_workers:
-        experiment = take_part(experiment, options.shard)
-        return _run(experiment, replace(options, workers=n_workers), archiving)
+    with ENGINES[options.engine].open(options.request(experiment)) as engine:
+        return _run(take_part(experiment, options.shard), options, archiving, engine)
 
 
 def _check(experiment: Experiment, options: Options) -> None:
@@ -67,15 +65,13 @@ def _check(experiment: Experiment, options: Options) -> None:
         check_storage(options.optuna_storage)
     if experiment.study and options.retry_failed:
         raise BadInput("--retry-failed: what a study was told stays; raise its `trials` instead")
-    if options.engine != "ray":
-        check_device(options.device)
-    elif options.device == "cuda" and not options.gpus_per_trial:
-        raise BadInput("--device cuda: with --engine ray, say --gpus-per-trial")
 
 
-def _run(experiment: Experiment, options: Options, archiving: Archiving) -> Outcome:
-    for name in sorted(experiment.datasets):
-        datasets.DATASETS[name].prepare(options.data_dir)
+def _run(
+    experiment: Experiment, options: Options, archiving: Archiving, engine: OpenEngine
+) -> Outcome:
+    for component in sorted(experiment.datasets, key=lambda component: component.value):
+        datasets.DATASETS[component.value].prepare(options.data_dir)
     ExperimentWriter.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)
@@ -83,7 +79,7 @@ def _run(experiment: Experiment, options: Options, archiving: Archiving) -> Outc
         _lock_name(options.tracking_uri, experiment.name), options.shard
     ) as workers_lock:
         study = _open_study(experiment, experiment.study, options) if experiment.study else None
-        sweep = _Sweep(experiment, options, folder, archiving, study)
+        sweep = _Sweep(experiment, options, folder, archiving, study, engine)
         interruption = sweep.run(workers_lock) if sweep.proposer.left.total() else ""
         return sweep.outcome(interruption)
 
@@ -111,6 +107,7 @@ class _Sweep:
         checkpoints: Path,
         archiving: Archiving,
         study: Study | None,
+        engine: OpenEngine,
     ) -> None:
         self._experiment = experiment
         self._options = options
@@ -130,7 +127,8 @@ class _Sweep:
         self._estimate_anew_at = 0.0
         self._study = study
         self.plan = self._plan(experiment.trials())
-        self._n_workers = options.workers or 1
+        self._engine = engine
+        self._n_workers = engine.n_workers
         if study and experiment.study:
             self._shown: Display = display(self._n_workers)
             self.proposer: Grid | RacingGrid | Search = self._search(study, experiment.study)
@@ -193,18 +191,11 @@ class _Sweep:
         return ""
 
     def _drive(self, workers_lock: Path) -> None:
-        engine = start(
-            self._options.engine,
-            self._n_workers,
-            self._on_event,
-            workers_lock,
-            self._options.timeout,
-            self._options.share,
-        )
+        executor = self._engine.start(self._n_workers, self._on_event, workers_lock)
         try:
-            drive(self, engine, self._options.retries)
+            drive(self, executor, self._options.retries)
         finally:
-            engine.stop()
+            executor.stop()
 
     def ask(self) -> Task | None:
         """What the grid or the study wants done next."""

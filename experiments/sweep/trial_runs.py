@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from experiments.cli import typed_command
 from experiments.execution.messages import Task, TrialResult
 from experiments.planning.plan import PlannedTrial
 from experiments.spec.experiment import Experiment
@@ -17,7 +18,7 @@ from experiments.tracking.provenance import provenance
 from experiments.tracking.retries import limit_retries
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
-from vae import datasets
+from vae import datasets, user_code
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class TrialRuns:
         self._places = places
         self._configuration_runs = configuration_runs
         self._archive = archive
-        self._code = provenance()
+        self._code = provenance(typed_command())
         self._digest = cache(lambda name: datasets.digest(name, places.data_dir))
         self._run_ids: dict[str, str] = {}
         self._open: dict[str, Task] = {}
@@ -68,6 +69,8 @@ class TrialRuns:
             run_id=self._run_ids[trial.id],
             until=until,
             metric=self._experiment.metric,
+            pictures=self._experiment.pictures,
+            code=user_code.known_of(trial.configuration.digests.values()),
             fresh=not known,
             archive=self._archive,
             tracking_uri=self._tracker.uri,

@@ -37,8 +37,8 @@ def read_archive(client: MlflowClient, run_id: str) -> dict[str, bytes]:
     for name in _FILES:
         if name not in present:
             raise BadInput(
-                f"has no artifact {FOLDER}/{name}: its model was not kept; see `--archive` of "
-                f"sweep.py"
+                f"has no artifact {FOLDER}/{name}: its model was not kept; see the "
+                f"sweep's `--archive`"
             )
     with tempfile.TemporaryDirectory() as folder:
         return {name: _download(client, run_id, name, folder) for name in _FILES}

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import shlex
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from experiments.secrets import mask
 
 _CODE = Path(__file__).resolve().parents[2]
 
@@ -23,7 +19,7 @@ class Provenance:
     Attributes:
         commit: empty where the code is in no git checkout
         diff: against the commit
-        command: as it was typed, with `python` in front
+        command: as it was typed, without passwords
         versions: of Python and of the packages that numbers depend on
     """
 
@@ -33,13 +29,13 @@ class Provenance:
     versions: Mapping[str, str]
 
 
-def provenance() -> Provenance:
+def provenance(command: str) -> Provenance:
     """Of this checkout; costs two processes, so it is asked for once a sweep."""
     commit = _git("rev-parse", "HEAD").strip()
     return Provenance(
         commit=commit,
         diff=_git("diff", "HEAD") if commit else "",
-        command=mask(shlex.join(["python", *sys.argv])),
+        command=command,
         versions=versions(),
     )
 

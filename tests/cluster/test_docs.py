@@ -1,4 +1,4 @@
-"""Every command of docs/cluster.md, as it is printed; what differs is in the environment."""
+"""Every command of docs/clusters.md, as it is printed; what differs is in the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.conftest import REPOSITORY, TINY, environment
 
 pytestmark = pytest.mark.cluster
 
-TEXT = (REPOSITORY / "docs" / "cluster.md").read_text(encoding="utf-8")
+TEXT = (REPOSITORY / "docs" / "clusters.md").read_text(encoding="utf-8")
 BLOCKS = {
     name: re.sub("^ +", "", text, flags=re.MULTILINE)
     for name, text in re.findall(r"```sh (\w+)\n(.*?)```", TEXT, re.DOTALL)
@@ -32,7 +32,8 @@ name: study
 dataset: mnist5k
 study: {trials: 2, space: {lr: [0.001, 0.01]}}
 seeds: 1
-fixed: {epochs: 1, hidden_dim: 16, image_every: 0}
+fixed: {epochs: 1, hidden_dim: 16}
+pictures: {every: 0}
 """
 FROM_ELSEWHERE = {"EXPERIMENT", "CHECKPOINTS"}
 

@@ -18,7 +18,8 @@ dataset: mnist5k
 grid: {lr: [1e-2, 1e-3, 1e-6]}
 racing: true
 seeds: 4
-fixed: {loss: bce, epochs: 2, hidden_dim: 16, latent_dim: 2, batch_size: 250, image_every: 0}
+fixed: {loss: bce, epochs: 2, hidden_dim: 16, latent_dim: 2, batch_size: 250}
+pictures: {every: 0}
 """
 
 

@@ -174,7 +174,7 @@ def test_pictures_are_where_mlflow_s_image_grid_looks(finished: tuple[Workspace,
     for folder in folders:
         names = sorted(p.name for p in folder.glob("*.png"))
         assert [name.split("+timestamp")[0] for name in names] == [
-            "reconstructions+step+2",  # image_every: 2
+            "reconstructions+step+2",  # pictures: {every: 2}
             "samples+step+2",
         ]
         assert len(list(folder.iterdir())) == 4  # each with its thumbnail
@@ -198,7 +198,7 @@ def test_the_log_tells_each_epoch_as_the_reference_does(finished: tuple[Workspac
     epochs = re.findall(rf"epoch (\d)/2  train {terms}  val {terms}", finished[1])
     assert sorted(epochs) == ["1"] * 8 + ["2"] * 8
     assert finished[1].splitlines()[-1].startswith("8 trials finished")
-    assert "python analyze.py tiny.yaml" in finished[1].splitlines()[-1]
+    assert f"python {REPOSITORY / 'analyze.py'} tiny.yaml" in finished[1].splitlines()[-1]
 
 
 def test_nothing_is_left_behind(finished: tuple[Workspace, str]) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from vae import registry
+from vae.components import check_component
 from vae.transforms import Batches, binarize, dynamic_binarize, grayscale, identity, static_bits
 
 every_transform = pytest.mark.parametrize("name", registry.TRANSFORMS)
@@ -81,7 +82,7 @@ def test_dynamic_bits_are_fresh_in_training_and_static_in_evaluation() -> None:
 @every_transform
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_part_is_a_part(name: str, channels: int) -> None:
-    batches = registry.lookup(registry.TRANSFORMS, name, "transform")(images(channels=channels), 0)
+    batches = check_component("transform", name).make(images(channels=channels), 0)
     part = batches.part(10, 30)
     assert len(part) == 20
     assert part.shape == batches.shape == tuple(everything(part).shape[1:])
