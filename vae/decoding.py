@@ -176,11 +176,18 @@ def content_digest(source: Source, on_progress: Progress = no_progress) -> str:
     return content.hexdigest()[:16]
 
 
-def of_images(images: Images, data_set: DataSet) -> Images:
-    """`images`, held against what is known of them."""
+def of_images(images: Images, data_set: DataSet, place: object) -> Images:
+    """`images`, held against what is known of them.
+
+    Raises:
+        BadInput: where `place` holds other ones.
+    """
     expected = (data_set.train_size, *data_set.shape), (data_set.test_size, *data_set.shape)
     if (images.train.shape, images.test.shape) != expected:
-        raise ValueError(f"{images.train.shape}, {images.test.shape} should be {expected}")
+        raise BadInput(
+            f"{place}: truncated or corrupt: holds {by(images.train.shape)} and "
+            f"{by(images.test.shape)} pixels, and not {by(expected[0])} and {by(expected[1])}"
+        )
     return images
 
 

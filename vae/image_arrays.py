@@ -47,7 +47,7 @@ def in_memory(array: np.ndarray) -> RawArray:
     return RawArray(array.shape, array.dtype, rows)
 
 
-def source_of(name: str, arrays: Mapping[str, RawArray]) -> Source:
+def source_of_arrays(name: str, arrays: Mapping[str, RawArray]) -> Source:
     """The data set of arrays named as in `KEYS`.
 
     Raises:
@@ -179,7 +179,9 @@ def _same_classes(parts: dict[str, Part]) -> dict[str, Part]:
     """Words become their place in the alphabet, the same in every part."""
     import numpy as np
 
-    words = [p.labels for p in parts.values() if p.labels is not None and p.labels.dtype.kind == "U"]
+    words = [
+        p.labels for p in parts.values() if p.labels is not None and p.labels.dtype.kind == "U"
+    ]
     if not words:
         return parts
     classes = np.unique(np.concatenate(words))

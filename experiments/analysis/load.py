@@ -34,9 +34,10 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
         One row per expected trial, in the order of their configurations and seeds. Columns:
         `run_id`, `trial_id`, `configuration_id`, `seed`, `state` (finished, failed, pruned,
         running, missing), `error` (why it failed, or was given up), `numbers_version`,
-        `code_digest` and `data_digest` (of the user's own; else empty), every configuration
-        field and every option with its type (missing where the component does not take it), and
-        the final metrics under their MLflow names, in nats per image (NaN unless finished).
+        `code_digest` and `data_digest` (of the user's own; else empty), `yardstick` (how nll reads
+        which pixels: `bernoulli 1 × 28 × 28`), every configuration field and every option with its
+        type (missing where the component does not take it), and the final metrics under their
+        MLflow names, in nats per image (NaN unless finished).
 
     Raises:
         BadInput: when there is no such experiment, or nothing tracks at `tracking_uri`.
@@ -129,6 +130,7 @@ def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> d
         "numbers_version": int(tags.get("numbers_version", 1)),
         "code_digest": tags.get("code_digest", ""),
         "data_digest": tags.get("data_digest", ""),
+        "yardstick": configuration_run.tags.get("yardstick", ""),
         **{name: frozen(value) for name, value in fields.items() if name != "digests"},
     }
     finals = record.metrics if record and state == "finished" else {}
@@ -146,7 +148,7 @@ def _columns(rows: list[dict[str, Any]]) -> list[str]:
     identity = ["run_id", "trial_id", "configuration_id", "seed", "state", "error"]
     present = dict.fromkeys(name for row in rows for name in row)
     fields = fields_among(present) if rows else FIELDS
-    known = [*identity, *VERSIONS, *fields, *FINAL_METRICS]
+    known = [*identity, *VERSIONS, "yardstick", *fields, *FINAL_METRICS]
     return [*known, *(name for name in present if name not in known)]
 
 

@@ -10,9 +10,6 @@ from typing import NoReturn
 from experiments.cli import Parser, check_can_be_made, positive_int, run_command
 from experiments.spec.yaml_files import experiment_name
 from experiments.tracking.uris import default_uri
-from vae.datasets import DATASETS
-from vae.errors import at
-from vae.registry import check_name
 
 MOST_SAMPLES = 5000
 
@@ -24,9 +21,6 @@ def main() -> NoReturn:
 
 def _main() -> int:
     arguments = _parser().parse_args()
-    if arguments.dataset is not None:
-        with at("--dataset"):
-            check_name(DATASETS, arguments.dataset, "dataset")
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
     from experiments.models.load import choose  # MLflow takes its time to import, and so does torch
@@ -62,7 +56,7 @@ def _parser() -> Parser:
     add(
         "run",
         help="the id of a trial run; of a configuration run, for its seed with the highest "
-        "return; or an experiment, for the best seed of the configuration with the best test/nll",
+        "return; or an experiment, for the best seed of the configuration with the best val/nll",
     )
     add("--tracking-uri", default=default_uri(), metavar="URI", help="default: %(default)s")
     add("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="default: %(default)s")

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from experiments.metrics import METRICS
+from experiments.metrics import DECISION_METRICS, METRICS
 from experiments.tracking.reachable import check_reachable
 from experiments.tracking.reader import Reader
 from experiments.tracking.run_record import RunRecord
 from experiments.tracking.uris import default_uri
 from vae.configuration import Trial
 from vae.errors import BadInput, at
+
+_CHOOSES = DECISION_METRICS["nll"]
 
 if TYPE_CHECKING:
     from vae.archive import Archived
@@ -94,7 +96,7 @@ def choose(name: str, tracking_uri: str | None = None) -> SelectedRun:
     Args:
         name: the id of a trial run; of a configuration run, which means its seed with the highest
             return; or the name of an experiment, which means the best configuration's best seed
-            by test/nll, the one number that ranks across losses
+            by val/nll, the one number that ranks across losses
 
     Raises:
         BadInput: when it stands for nothing, or no weights were kept of what it stands for.
@@ -127,7 +129,7 @@ def _check_ours(run: RunRecord) -> None:
 
 
 def best_of_experiment(name: str, uri: str) -> SelectedRun:
-    """The best configuration by its mean test/nll, and of that the seed with the lowest.
+    """The best configuration by its mean val/nll, and of that the seed with the lowest.
 
     Raises:
         BadInput: when nothing of it is finished, or nothing ranks, or no weights were kept.
@@ -138,16 +140,17 @@ def best_of_experiment(name: str, uri: str) -> SelectedRun:
     from experiments.analysis.comparison import compare
     from experiments.analysis.load import load_trials  # pandas takes its time to import
 
-    ranking = compare(load_trials(name, uri), "test/nll")
+    ranking = compare(load_trials(name, uri), _CHOOSES)
     if ranking.empty:
         raise BadInput(f"experiment '{name}': no trial has finished yet")
     if ranking["group"].nunique() > 1:
         raise BadInput(
-            f"experiment '{name}' is on several data sets, across which nothing ranks: name a run"
+            f"experiment '{name}' is of several data sets or image shapes, across which nothing "
+            f"ranks: name a run"
         )
     best = str(ranking["configuration_id"].iloc[0])
-    label = f"the configuration with the best mean test/nll ({ranking['mean'].iloc[0]:.2f})"
-    return _best_seed(tracker, best, label, "test/nll")
+    label = f"the configuration with the best mean {_CHOOSES} ({ranking['mean'].iloc[0]:.2f})"
+    return _best_seed(tracker, best, label, _CHOOSES)
 
 
 def _best_seed(tracker: Reader, configuration_id: str, label: str, metric: str) -> SelectedRun:

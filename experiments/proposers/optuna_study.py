@@ -29,6 +29,7 @@ from optuna.samplers import (
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from experiments.metrics import METRICS
 from experiments.proposers.optuna_storage import open_storage
 from experiments.secrets import mask
 from experiments.spec.search_space import REDUCTION, Choices, Range, StudyPlan
@@ -91,7 +92,7 @@ class Study:
         return optuna.create_study(
             study_name=name,
             storage=storage,
-            direction="minimize" if self._plan.metric == "test/nll" else "maximize",
+            direction="minimize" if METRICS[self._plan.metric].lower_is_better else "maximize",
             pruner=self._pruner,
             sampler=RandomSampler(),  # takes another for every proposal
             load_if_exists=True,

@@ -25,7 +25,7 @@ class RacingGrid:
     def __init__(
         self, plan: Plan, seeds: Sequence[int], metric: str, trial_runs: TrialRuns
     ) -> None:
-        """Args: metric: of the trials, `return` or `test/nll`"""
+        """Args: metric: of the trials, `return` or `val/nll`"""
         self._trials = plan.by_configuration
         self._seeds = seeds
         self._metric = metric

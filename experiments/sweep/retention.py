@@ -20,7 +20,7 @@ class Archiving:
 
     Attributes:
         keep: `all`, `none`, or `best`: those of each configuration's best seed
-        metric: by which a seed is the best, `return` or `test/nll`
+        metric: by which a seed is the best, `return` or `val/nll`
     """
 
     keep: str

@@ -29,7 +29,7 @@ from experiments.spec.shard import take_part
 from experiments.sweep.configuration_runs import ConfigurationRuns
 from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
-from experiments.sweep.progress import Display, display
+from experiments.sweep.progress import Display, counting_images, display
 from experiments.sweep.retention import Archiving
 from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
@@ -38,7 +38,7 @@ from experiments.tracking.run_record import OVER
 from experiments.tracking.study_summary import TAG
 from experiments.tracking.uris import checkpoint_folder, optuna_storage, sqlite_path
 from experiments.tracking.writer import ExperimentWriter
-from vae import datasets
+from vae import decoded
 from vae.configuration import Trial
 from vae.errors import BadInput
 
@@ -71,7 +71,8 @@ def _run(
     experiment: Experiment, options: Options, archiving: Archiving, engine: OpenEngine
 ) -> Outcome:
     for component in sorted(experiment.datasets, key=lambda component: component.value):
-        datasets.DATASETS[component.value].prepare(options.data_dir)
+        with counting_images() as on_progress:
+            decoded.prepare(component, options.data_dir, on_progress=on_progress)
     ExperimentWriter.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)

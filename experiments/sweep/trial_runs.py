@@ -18,7 +18,7 @@ from experiments.tracking.provenance import provenance
 from experiments.tracking.retries import limit_retries
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
-from vae import datasets, user_code
+from vae import datasets, decoded, user_code
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class TrialRuns:
         self._configuration_runs = configuration_runs
         self._archive = archive
         self._code = provenance(typed_command())
-        self._digest = cache(lambda name: datasets.digest(name, places.data_dir))
+        self._digest = cache(lambda component: decoded.digest(component, places.data_dir))
         self._run_ids: dict[str, str] = {}
         self._open: dict[str, Task] = {}
         self.results: Counter[str] = Counter()
@@ -70,6 +70,7 @@ class TrialRuns:
             until=until,
             metric=self._experiment.metric,
             pictures=self._experiment.pictures,
+            data_path=datasets.path_of(trial.configuration.component("dataset")),
             code=user_code.known_of(trial.configuration.digests.values()),
             fresh=not known,
             archive=self._archive,
@@ -90,7 +91,7 @@ class TrialRuns:
         else:
             run_id = record.run_id
             self._tracker.reopen(record)
-        digest = self._digest(trial.configuration.dataset)
+        digest = self._digest(trial.configuration.component("dataset"))
         self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
         return run_id
 

@@ -20,9 +20,16 @@ from experiments.tracking.retries import connect, patiently
 from experiments.tracking.run_record import RunRecord, seeds_asked_for
 from experiments.tracking.uris import safe_name, sqlite_path, use_write_ahead_log
 from vae.configuration import Configuration, Trial
+from vae.scored_pixels import scored_pixels
 
 # MLflow's UI would otherwise open on its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+
+
+def _data_tags(configuration: Configuration) -> dict[str, str]:
+    """What the trials' numbers are of, beyond the configuration's fields."""
+    digest = configuration.digests.get("dataset")
+    return {"yardstick": scored_pixels(configuration)} | ({"data_digest": digest} if digest else {})
 
 
 class ExperimentWriter(Reader):
@@ -58,6 +65,7 @@ class ExperimentWriter(Reader):
             "configuration_id": configuration.id,
             "configuration": json.dumps(configuration.model_dump()),
             "seeds": json.dumps(sorted(seeds)),
+            **_data_tags(configuration),
         }
         run_id = self._create_run(label, tags)
         self._log_params(run_id, configuration.model_dump())
@@ -89,6 +97,7 @@ class ExperimentWriter(Reader):
             "mlflow.parentRunId": parent_run_id,
             "command": code.command,
             "versions": json.dumps(code.versions),
+            **_data_tags(trial.configuration),
         }
         if code.commit:
             tags["mlflow.source.git.commit"] = code.commit
