@@ -33,7 +33,11 @@ def _add_question(parser: Parser) -> None:
         metavar="KEY=VALUE[,VALUE...]",
         help="fix a field, or make it an axis; may be given several times",
     )
-    add("--seeds", metavar="0-4,9", help="replaces the experiment's seeds; 5 means 0-4, 5-5 the seed 5")
+    add(
+        "--seeds",
+        metavar="0-4,9",
+        help="in place of the experiment's; 5 means 0-4, 5-5 the seed 5",
+    )
     add("--dry-run", action="store_true", help="print the plan and touch nothing")
     add("--retry-failed", action="store_true", help="run failed trials again, too")
     add(

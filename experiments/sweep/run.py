@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from experiments.cli import EXIT_INTERRUPTED, check_can_be_made
 from experiments.execution.engine import OpenEngine
 from experiments.execution.engines import ENGINES
-from experiments.execution.locks import sole_sweep
+from experiments.execution.locks import lock_folder, sole_sweep
 from experiments.execution.loop import drive
 from experiments.execution.messages import EpochDone, Event, Task, TrialResult
 from experiments.planning.estimate import Estimate
@@ -40,7 +40,6 @@ from experiments.tracking.uris import (
     check_storage,
     checkpoint_folder,
     optuna_storage,
-    sqlite_path,
 )
 from experiments.tracking.writer import ExperimentWriter
 from vae import datasets
@@ -80,9 +79,8 @@ def _run(
     ExperimentWriter.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)
-    with sole_sweep(
-        _lock_name(options.tracking_uri, experiment.name), options.shard
-    ) as workers_lock:
+    locks = lock_folder(options.tracking_uri, experiment.name)
+    with sole_sweep(locks, options.shard) as workers_lock:
         study = _open_study(experiment, experiment.study, options) if experiment.study else None
         sweep = _Sweep(experiment, options, folder, archiving, study, engine)
         interruption = sweep.run(workers_lock) if sweep.proposer.left.total() else ""
@@ -94,12 +92,6 @@ def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> St
 
     storage = options.optuna_storage or optuna_storage(options.tracking_uri)
     return Study(experiment.study_name, plan, storage)
-
-
-def _lock_name(tracking_uri: str, experiment: str) -> str:
-    """What two sweeps must not hold at once, from wherever they are started."""
-    database = sqlite_path(tracking_uri)
-    return f"{database.resolve() if database else tracking_uri.rstrip('/')} {experiment}"
 
 
 class _Sweep:

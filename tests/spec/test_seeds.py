@@ -31,8 +31,8 @@ def test_what_seeds_mean(written: object, meant: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    [0, -1, True, None, 1.5, [], [1, 1], [-1], [True], ["a"], "", "a", "0", "[]", "[1", "3-1", "1,1", "0-4,2",
-     "-1", "1-", 10**9, "0-99999999999", [2**63]],
+    [0, -1, True, None, 1.5, [], [1, 1], [-1], [True], ["a"], "", "a", "0", "[]", "[1", "3-1",
+     "1,1", "0-4,2", "-1", "1-", 10**9, "0-99999999999", [2**63]],
 )  # fmt: skip
 def test_what_is_no_seeds(written: object) -> None:
     with pytest.raises(BadInput):
