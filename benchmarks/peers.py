@@ -53,7 +53,8 @@ def _ours(folder: Path, epochs: int) -> float:
         "dataset": peer_trial.DATASET,
         "grid": peer_trial.GRID,
         "seeds": 1,
-        "fixed": {"epochs": epochs, "image_every": 0},
+        "fixed": {"epochs": epochs},
+        "pictures": {"every": 0},
     }
     (folder / "peers.yaml").write_text(yaml.safe_dump(question))
     return commands.sweep(folder, "peers.yaml")

@@ -40,7 +40,8 @@ grid:
   encoder: [mlp1, mlp3]
   loss: [sse, bce]
 seeds: 2
-fixed: {epochs: 2, hidden_dim: 16, latent_dim: 2, batch_size: 500, image_every: 2, images: 4}
+fixed: {epochs: 2, hidden_dim: 16, latent_dim: 2, batch_size: 500}
+pictures: {every: 2, samples: 4}
 """
 
 

@@ -5,30 +5,29 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
-from vae.datasets import DATASETS
+from vae.components import Component
+from vae.consistency import check_consistency
+from vae.datasets import describe
+from vae.decoding import DataSet
 from vae.errors import BadInput
-from vae.registry import (
-    DECODERS,
-    ENCODERS,
-    LOSSES,
-    TRANSFORMS,
-    check_loss_fits,
-    check_name,
-    check_objective,
-)
+from vae.registry import KINDS, check_name
+from vae.resolution import all_options, check_named, checked_before, own_options, resolve_components
+from vae.signatures import frozen
 
 NLL_FIELDS = ("nll_samples", "nll_images")
 """Fields that are the same for all trials of an experiment, or their nll could not be compared."""
@@ -36,41 +35,58 @@ NLL_FIELDS = ("nll_samples", "nll_images")
 RETURN_SCALE_FIELDS = ("dataset", "loss", "transform")
 """Fields that change what a return measures; across their values only the yardstick compares."""
 
-NUMBERS_VERSION = 1
+NUMBERS_VERSION = 2
 """Raised whenever a change to the code alters results, so that old runs are not taken for new."""
 
 
-FIELDS_ADDED_LATER: dict[str, Any] = {"iwae_samples": 5}
+FIELDS_ADDED_LATER: dict[str, Any] = {
+    "objective": "elbo",
+    "beta_schedule": "constant",
+    "free_bits": 0.0,
+    "optimizer": "adamw",
+    "lr_schedule": "constant",
+    "grad_clip": 0.0,
+    "patience": 0,
+}
 """Fields that were added when there were trials already, with the values that those were run with.
 
 At that value a field is left out of the identity, so that what was run stays what it is. It is
 the field's default, for good: another default would be another field.
 """
 
+_NOTHING = object()
 
-def _name(table: Any, kind: str) -> AfterValidator:
-    return AfterValidator(lambda value: check_name(table, value, kind))
-
+_MOVED = {
+    "image_every": "pictures belong to the experiment now: write `pictures: {every: N}` as a key "
+    "of its own (0 for none), beside `fixed`",
+    "iwae_samples": "write `objective: iwae` and `objective.samples: 5`",
+    "images": "pictures belong to the experiment now: write `pictures: {samples: N}` as a key of "
+    "its own, beside `fixed`",
+}
+"""Fields that there were once, with what to write instead."""
 
 Finite = Field(allow_inf_nan=False)
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
 NonNegativeInt = Annotated[int, Field(ge=0, le=2**31 - 1)]
+ComponentName = Annotated[str, Field(min_length=1)]
+"""A value of a field in `registry.KINDS`, which `Configuration` checks with its options."""
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Configuration(BaseModel):
     """Everything that determines a trial's numbers except its seed.
 
+    What is the user's own comes with its digest: files are read by `check_named` alone.
     Where and how it runs (workers, device, folders, URIs) is deliberately not here.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: Annotated[str, _name(DATASETS, "dataset")] = "mnist"
-    encoder: Annotated[str, _name(ENCODERS, "encoder")] = "mlp3"
-    decoder: Annotated[str, _name(DECODERS, "decoder")] = "mlp1"
-    loss: Annotated[str, _name(LOSSES, "loss")] = "sse"
-    transform: Annotated[str, _name(TRANSFORMS, "transform")] = "none"
+    dataset: ComponentName = "mnist"
+    encoder: ComponentName = "mlp3"
+    decoder: ComponentName = "mlp1"
+    loss: ComponentName = "sse"
+    transform: ComponentName = "none"
     beta: Annotated[float, Field(ge=0), Finite] = 1.0
     """Weight of the KL term in training; the return always weighs it 1."""
     hidden_dim: PositiveInt = 400
@@ -83,25 +99,70 @@ class Configuration(BaseModel):
     """Images held out from the end of the training set; the default depends on the data set."""
     nll_samples: PositiveInt = 50
     """K of the yardstick: importance samples per image."""
-    nll_images: PositiveInt = 1000
-    """How many test images, from the first, the yardstick is estimated on."""
-    image_every: NonNegativeInt = 1
-    """Log sample images every so many epochs and after the last; 0 logs none."""
-    images: PositiveInt = 64
-    """How many samples a picture shows."""
-    iwae_samples: PositiveInt = FIELDS_ADDED_LATER["iwae_samples"]
-    """k of loss `iwae`: importance samples per image; of no other loss."""
+    nll_images: PositiveInt = 500
+    """How many images, from the first, the yardstick is estimated on: of the test set, and of the
+    validation set if it has so many. The default is less for a test set that has not."""
+    objective: ComponentName = "elbo"
+    """What of the likelihood training minimises."""
+    beta_schedule: ComponentName = "constant"
+    free_bits: Annotated[float, Field(ge=0), Finite] = 0.0
+    """Nats that each latent dimension may cost for nothing; of objective `elbo`."""
+    optimizer: ComponentName = "adamw"
+    lr_schedule: ComponentName = "constant"
+    grad_clip: Annotated[float, Field(ge=0), Finite] = 0.0
+    """The longest that a step's gradient may be, all parameters together; 0 for any length."""
+    patience: NonNegativeInt = 0
+    """Epochs without a better validation return after which the trial is finished; 0 for none."""
+
+    options: dict[str, Any] = {}
+    """Every option of its components, by its whole name: `encoder.width`."""
+    digests: dict[str, str] = {}
+    """By field, the digest of the user's own code or data that it names."""
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_val_size(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        data = DATASETS.get(fields.get("dataset", "mnist"))
-        return {"val_size": data.val_size, **fields} if data else fields
+    def _resolve_components(cls, raw: Any) -> Any:
+        """Options may be given as fields, `{"encoder.width": 800}`; those left out are added."""
+        if not isinstance(raw, dict):
+            return raw
+        raw = as_written_today(raw)
+        fields = {n: v for n, v in raw.items() if "." not in n}
+        given = {**fields.pop("options", {}), **{n: v for n, v in raw.items() if "." in n}}
+        digests = fields.pop("digests", {})
+        defaults = {kind: cls.model_fields[kind].default for kind in KINDS}
+        components = resolve_components(defaults | fields, given, digests)
+        data = describe(components["dataset"]) if "dataset" in components else None
+        return {
+            **(_sizes_of(data, cls.model_fields["nll_images"].default) if data else {}),
+            **fields,
+            **{kind: component.value for kind, component in components.items()},
+            "options": all_options(components.values()),
+            "digests": {k: c.digest for k, c in components.items() if c.digest},
+        }
+
+    @model_serializer(mode="wrap")
+    def _flat(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = serialize(self)
+        options, digests = fields.pop("options"), fields.pop("digests")
+        return fields | options | ({"digests": digests} if digests else {})
 
     @model_validator(mode="after")
     def _check_combination(self) -> Configuration:
-        data = DATASETS[self.dataset]
+        self._check_sizes()
+        data = describe(self.component("dataset"))
+        check_consistency(self, data.shape if data else None)
+        return self
+
+    def _check_sizes(self) -> None:
+        data = describe(self.component("dataset"))
+        if data is None:  # the user's own, on another machine
+            return
         n_train = data.train_size - self.val_size
+        if data.val_is_given and self.val_size != data.val_size:
+            raise ValueError(
+                f"val_size {self.val_size}: '{self.dataset}' has {data.val_size} validation images "
+                f"of its own; leave val_size out"
+            )
         if n_train < 1:
             raise ValueError(
                 f"val_size {self.val_size} leaves no training images of the "
@@ -117,19 +178,27 @@ class Configuration(BaseModel):
                 f"nll_images {self.nll_images} is larger than the test set: "
                 f"{data.test_size} images of '{self.dataset}'"
             )
-        check_loss_fits(self.loss, self.transform)
-        check_objective(
-            self.loss,
-            self.beta,
-            sets_samples=self.iwae_samples != FIELDS_ADDED_LATER["iwae_samples"],
-        )
-        return self
+
+    def component(self, kind: str) -> Component:
+        """What the field `kind` names, with its options."""
+        named = checked_before(kind, getattr(self, kind), self.digests.get(kind))
+        return named.with_options(own_options(kind, self.options))
+
+    @functools.cached_property
+    def flat(self) -> dict[str, Any]:
+        """Every field, and every option of the components that are used, by name."""
+        return {n: v for n, v in self.model_dump().items() if n != "digests"}
 
     @property
-    def samples_layout(self) -> tuple[int, int]:
-        """Rows and columns of a picture of samples: a square, or nearly."""
-        n_columns = math.ceil(math.sqrt(self.images))
-        return math.ceil(self.images / n_columns), n_columns
+    def code_digest(self) -> str:
+        """Of all code of the user's own together: of one component, that of the component."""
+        digests = {kind: d for kind, d in self.digests.items() if kind != "dataset"}
+        if len(set(digests.values())) <= 1:
+            return next(iter(digests.values()), "")
+        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:16]
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     @functools.cached_property
     def id(self) -> str:
@@ -151,13 +220,27 @@ class Trial(BaseModel):
         return _identity({"configuration": _identifying(self.configuration), "seed": self.seed})
 
 
+def _sizes_of(data: DataSet, nll_images: int) -> dict[str, int]:
+    """Defaults that the data set determines."""
+    return {"val_size": data.val_size, "nll_images": min(nll_images, data.test_size)}
+
+
 def _identifying(configuration: Configuration) -> dict[str, Any]:
-    """The fields without those that came later and say nothing new."""
-    return {
-        name: value
-        for name, value in configuration.model_dump().items()
-        if name not in FIELDS_ADDED_LATER or value != FIELDS_ADDED_LATER[name]
+    """What tells the configuration from others, without what came later and says nothing new."""
+    # Not by iterating over it, which would also give what is cached in it by now.
+    plain = Configuration.model_fields.keys() - {"options", "digests"}
+    fields = {
+        name: getattr(configuration, name)
+        for name in plain
+        if getattr(configuration, name) != FIELDS_ADDED_LATER.get(name, _NOTHING)
     }
+    for kind in KINDS:
+        component = configuration.component(kind)
+        if component.value != FIELDS_ADDED_LATER.get(kind, _NOTHING):
+            fields[kind] = component.identifying_value
+        # A built-in may get options later; the user's own are other code then.
+        fields |= all_options([component if component.is_code else component.without_defaults()])
+    return fields | ({"digests": configuration.digests} if configuration.digests else {})
 
 
 def _identity(content: dict[str, Any]) -> str:
@@ -171,19 +254,47 @@ def _field_adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
 
 
-def check_field(name: str, value: Any) -> Any:
+def check_field(name: str, value: Any, base_folder: Path | None = None) -> Any:
     """Return `value` as configuration field `name` holds it (`"1e-3"` becomes `0.001`).
+
+    The value of an option stays as it is: which type it has to be depends on the component.
+
+    Args:
+        base_folder: that the user's own files are relative to; by default the current one
 
     Raises:
         BadInput: for an unknown field or a value the field cannot hold.
     """
-    check_name(Configuration.model_fields, name, "field")
+    check_field_name(name)
+    if "." in name:
+        return frozen(value)
     if isinstance(value, bool):  # pydantic would read `epochs: yes` as 1
         raise BadInput("should be a number or a name, not yes or no")
     try:
-        return _field_adapter(name).validate_python(value)
+        checked = _field_adapter(name).validate_python(value)
     except ValidationError as error:
         raise BadInput(explain(error)) from error
+    return check_named(name, checked, base_folder).value if name in KINDS else checked
+
+
+def as_written_today(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a stored configuration without what has moved out of configurations since."""
+    fields = {name: value for name, value in stored.items() if name not in _MOVED}
+    if "iwae_samples" in stored and stored.get("loss") == "iwae":  # it was a loss then
+        fields |= {"loss": "bce", "objective": "iwae"}
+        fields["objective.samples"] = stored["iwae_samples"]
+    return fields
+
+
+def check_field_name(name: str) -> None:
+    """Raise BadInput unless `name` is a field or can be an option."""
+    kind, dot, _ = name.partition(".")
+    if dot:
+        check_name(KINDS, kind, "component")
+    elif name in _MOVED:
+        raise BadInput(_MOVED[name])
+    else:
+        check_name(Configuration.model_fields.keys() - {"digests", "options"}, name, "field")
 
 
 def explain(error: ValidationError) -> str:

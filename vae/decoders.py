@@ -10,10 +10,19 @@ Their names in experiment files are in `registry.DECODERS`.
 from __future__ import annotations
 
 import math
+from typing import cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from vae.layers import CONV_CHANNELS, RESIDUAL_CHANNELS, ResidualBlock, Shape, halved_sizes
+from vae.layers import (
+    CONV_CHANNELS,
+    RESIDUAL_CHANNELS,
+    ResidualBlock,
+    Shape,
+    halved_sizes,
+    hidden_layers,
+)
 
 
 class OneHiddenLayer(nn.Sequential):
@@ -42,6 +51,41 @@ class ThreeHiddenLayers(nn.Sequential):
             nn.Linear(hidden_dim, math.prod(shape)),
             nn.Unflatten(-1, shape),
         )
+
+
+class MultilayerPerceptron(nn.Sequential):
+    """`mlp`: as many hidden layers as `layers` says."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        hidden_dim: int,
+        latent_dim: int,
+        *,
+        layers: int = 1,
+        activation: str = "relu",
+        bias: str = "random",
+    ) -> None:
+        """Make the layers.
+
+        Args:
+            activation: a name in `registry.ACTIVATIONS`
+            bias: where the output's starts: `random`, as torch's layers do, or `data`, at the
+                logit of the mean training image (Burda et al. 2016)
+        """
+        super().__init__(
+            *hidden_layers(latent_dim, hidden_dim, layers, activation),
+            nn.Linear(hidden_dim, math.prod(shape)),
+            nn.Unflatten(-1, shape),
+        )
+        self.starts_at_mean_image = bias == "data"
+
+    @torch.no_grad()
+    def start_at(self, mean_image: Tensor) -> None:
+        """Args: mean_image: in [0, 1], `(channels, height, width)`"""
+        output = cast(nn.Linear, self[-2])
+        # As Burda et al. clip it: a pixel that is never set would start at minus infinity.
+        output.bias.copy_(torch.logit(mean_image.flatten(), eps=1e-3))
 
 
 class ConvDecoder(nn.Sequential):

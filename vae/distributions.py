@@ -35,13 +35,28 @@ class DiagonalNormal:
 
         Source: Kingma & Welling 2014, appendix B.
         """
-        terms = self.mean.square() + self.log_var.exp() - self.log_var - 1
-        return 0.5 * terms.sum(dim=-1)
+        return 0.5 * self._doubled_kl().sum(dim=-1)
+
+    def kl_per_dimension(self) -> Tensor:
+        """What each latent dimension adds to `kl_to_standard_normal`, `(batch, latent_dim)`."""
+        return 0.5 * self._doubled_kl()
+
+    def _doubled_kl(self) -> Tensor:
+        return self.mean.square() + self.log_var.exp() - self.log_var - 1
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log density of codes `(..., batch, latent_dim)` in nats, `(..., batch)`."""
         squared = (z - self.mean).square() * torch.exp(-self.log_var)
         return -0.5 * (squared + self.log_var + math.log(2 * math.pi)).sum(dim=-1)
+
+    def log_prob_of_noise(self, noise: Tensor) -> Tensor:
+        """log density of `rsample(noise)` in nats, `(..., batch)`, for noise of that shape.
+
+        Exact where `log_prob` is not: z − mean has lost, to rounding, whatever the standard
+        deviation had below the mean's last digit, and below a log-variance of −88 the quotient
+        is 0 · ∞.
+        """
+        return -0.5 * (noise.square() + self.log_var + math.log(2 * math.pi)).sum(dim=-1)
 
     @staticmethod
     def standard_log_prob(z: Tensor) -> Tensor:

@@ -12,7 +12,14 @@ import math
 from torch import Tensor, nn
 
 from vae.distributions import DiagonalNormal
-from vae.layers import CONV_CHANNELS, RESIDUAL_CHANNELS, ResidualBlock, Shape, halved_sizes
+from vae.layers import (
+    CONV_CHANNELS,
+    RESIDUAL_CHANNELS,
+    ResidualBlock,
+    Shape,
+    halved_sizes,
+    hidden_layers,
+)
 
 
 class Encoder(nn.Module):
@@ -58,6 +65,23 @@ class ThreeHiddenLayers(Encoder):
             nn.ReLU(),
         )
         super().__init__(body, hidden_dim, latent_dim)
+
+
+class MultilayerPerceptron(Encoder):
+    """`mlp`: as many hidden layers as `layers` says."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        hidden_dim: int,
+        latent_dim: int,
+        *,
+        layers: int = 1,
+        activation: str = "relu",
+    ) -> None:
+        """Args: activation: a name in `registry.ACTIVATIONS`"""
+        hidden = hidden_layers(math.prod(shape), hidden_dim, layers, activation)
+        super().__init__(nn.Sequential(nn.Flatten(), *hidden), hidden_dim, latent_dim)
 
 
 class ConvEncoder(Encoder):

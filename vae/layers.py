@@ -1,10 +1,13 @@
-"""What the convolutional encoders and their mirror images, the decoders, agree on."""
+"""What encoders and their mirror images, the decoders, agree on."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+
+from vae.registry import ACTIVATIONS, check_name
 
 Shape = tuple[int, int, int]
 """(channels, height, width)"""
@@ -12,6 +15,18 @@ Shape = tuple[int, int, int]
 CONV_CHANNELS = (32, 64)
 RESIDUAL_CHANNELS = (16, 32)
 """Half as many: a block is two more convolutions, and a step takes a tenth more than `conv`'s."""
+
+
+def hidden_layers(n_in: int, n_hidden: int, n_layers: int, activation: str) -> list[nn.Module]:
+    """Linear layers from `n_in` to `n_hidden` units, an activation (by its name) after each.
+
+    Raises:
+        BadInput: for a name that is not in `registry.ACTIVATIONS`.
+    """
+    make = getattr(nn, ACTIVATIONS[check_name(ACTIVATIONS, activation, "activation")])
+    sizes = [n_in, *[n_hidden] * n_layers]
+    pairs = itertools.pairwise(sizes)
+    return [module for a, b in pairs for module in (nn.Linear(a, b), make())]
 
 
 class ResidualBlock(nn.Module):

@@ -4,9 +4,9 @@ A model makes an object of the class; one with parameters is a `torch.nn.Module`
 methods. `reconstruction(logits, x)` is −log p(x | z) up to a constant,
 in nats per image: logits and x `(batch, channels, height, width)`, the result `(batch,)`.
 `mean(logits)` is E[x | z], what a picture shows, in [0, 1]; `mean_logits(logits)` is its logit,
-which the yardstick reads as that of Bernoulli pixels. A class with `importance_weighted` is
-trained on the bound of several codes per image rather than on the ELBO. Their names in experiment
-files are in `registry.LOSSES`.
+which the yardstick reads as that of Bernoulli pixels. What of this likelihood training minimises
+is the objective's business (`objectives.py`). Their names in experiment files are in
+`registry.LOSSES`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,6 @@ class Loss(Protocol):
     def reconstruction(self, logits: Tensor, x: Tensor, /) -> Tensor: ...
     def mean(self, logits: Tensor, /) -> Tensor: ...
     def mean_logits(self, logits: Tensor, /) -> Tensor: ...
-
-
-def is_importance_weighted(loss: Loss) -> bool:
-    """Whether training minimises the importance-weighted bound (`VAE.importance_terms`)."""
-    return getattr(loss, "importance_weighted", False)
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -91,19 +86,6 @@ class BinaryCrossEntropy(_SigmoidMean):
     @staticmethod
     def reconstruction(logits: Tensor, x: Tensor) -> Tensor:
         return _per_image(cross_entropy(logits, x))
-
-
-class ImportanceWeighted(BinaryCrossEntropy):
-    """`iwae`: Bernoulli pixels, trained on the importance-weighted bound.
-
-    −log 1/k Σ p(x, z_i) / q(z_i | x) is what training minimises and what `train/loss` and
-    `val/loss` are; k is the configuration's `iwae_samples`. The terms that are reported, and so
-    the return, stay the ELBO's: they are those of `bce`, for the model that this bound leads to.
-
-    Source: Burda, Grosse & Salakhutdinov, Importance weighted autoencoders, ICLR 2016, eq. 8.
-    """
-
-    importance_weighted = True
 
 
 class Gaussian(_SigmoidMean, nn.Module):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from vae import registry
 from vae.configuration import Configuration
 from vae.distributions import DiagonalNormal
 from vae.layers import Shape
-from vae.losses import Loss, is_importance_weighted
+from vae.losses import Loss
+from vae.objectives import Elbo, Objective
+from vae.transforms import Batches
 
 
 class VAE(nn.Module):
@@ -22,22 +21,26 @@ class VAE(nn.Module):
         super().__init__()
         sizes = (shape, configuration.hidden_dim, configuration.latent_dim)
         self.latent_dim = configuration.latent_dim
-        self.encoder = registry.lookup(registry.ENCODERS, configuration.encoder, "encoder")(*sizes)
-        self.decoder = registry.lookup(registry.DECODERS, configuration.decoder, "decoder")(*sizes)
-        self.loss: Loss = registry.lookup(registry.LOSSES, configuration.loss, "loss")()
-        weighted = is_importance_weighted(self.loss)
-        self.importance_samples = configuration.iwae_samples if weighted else None
+        self.encoder = configuration.component("encoder").make(*sizes)
+        self.decoder = configuration.component("decoder").make(*sizes)
+        self.loss: Loss = configuration.component("loss").make()
+        # Free bits are given only where there are any: `Configuration` sees to it that this is
+        # the objective which takes them.
+        free_bits = [configuration.free_bits] if configuration.free_bits else []
+        self.objective: Objective = configuration.component("objective").make(*free_bits)
+
+    @property
+    def minimises_elbo(self) -> bool:
+        """Whether training minimises reconstruction + β · KL, and nothing else need be computed."""
+        return isinstance(self.objective, Elbo) and not self.objective.free_bits
 
     def noise_shape(self, n_images: int) -> tuple[int, ...]:
         """Of the standard normal noise that `training_terms` takes."""
-        k = self.importance_samples
-        return (n_images, self.latent_dim) if k is None else (k, n_images, self.latent_dim)
+        return self.objective.noise_shape(n_images, self.latent_dim)
 
-    def training_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
-        """The terms whose loss training minimises, `(batch,)` each, for noise of `noise_shape`."""
-        if self.importance_samples is None:
-            return self.elbo_terms(x, noise)
-        return self.importance_terms(x, noise)
+    def training_terms(self, x: Tensor, noise: Tensor, beta: float = 1.0) -> tuple[Tensor, ...]:
+        """The objective's terms, `(batch,)` each, for noise of `noise_shape`."""
+        return self.objective.terms(self, x, noise, beta)
 
     def elbo_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """The two terms of the negative ELBO with one sample of z, in nats per image.
@@ -52,27 +55,6 @@ class VAE(nn.Module):
         q_z: DiagonalNormal = self.encoder(x)
         logits = self.decoder(q_z.rsample(noise))
         return self.loss.reconstruction(logits, x), q_z.kl_to_standard_normal()
-
-    def importance_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The negative importance-weighted bound, and the ELBO's terms from the same codes.
-
-        Args:
-            x: images in [0, 1], `(batch, channels, height, width)`
-            noise: standard normal, `(k, batch, latent_dim)`
-
-        Returns:
-            reconstruction, kl, bound: `(batch,)` each, in nats per image; the reconstruction is
-            the mean over the k codes. Source: Burda et al. 2016, equations 8 and 13.
-        """
-        q_z: DiagonalNormal = self.encoder(x)
-        z = q_z.rsample(noise)
-        k, n = z.shape[:2]
-        logits = self.decoder(z.flatten(0, 1))
-        repeated = x.expand(k, *x.shape).flatten(0, 1)
-        reconstruction = self.loss.reconstruction(logits, repeated).view(k, n)
-        log_weights = DiagonalNormal.standard_log_prob(z) - q_z.log_prob(z) - reconstruction
-        bound = math.log(k) - torch.logsumexp(log_weights, dim=0)
-        return reconstruction.mean(dim=0), q_z.kl_to_standard_normal(), bound
 
     def decode(self, z: Tensor) -> Tensor:
         """E[x | z]: codes `(batch, latent_dim)` to images in [0, 1]."""
@@ -89,3 +71,15 @@ def fresh_model(configuration: Configuration, shape: Shape, seed: int) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return VAE(configuration, shape)
+
+
+@torch.no_grad()
+def start_at_data(model: VAE, images: Batches) -> None:
+    """Tell a decoder that starts at it (`decoder.bias: data`) the mean image of `images`."""
+    if not getattr(model.decoder, "starts_at_mean_image", False):
+        return
+    device = next(model.parameters()).device
+    total = torch.zeros(images.shape, dtype=torch.float64, device=device)
+    for indices in torch.arange(len(images), device=device).split(1000):
+        total += images.batch(indices).sum(dim=0, dtype=torch.float64)
+    model.decoder.start_at(total / len(images))

@@ -8,20 +8,20 @@ and a line here.
 from __future__ import annotations
 
 import difflib
-import importlib
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from vae.errors import BadInput
 
 ENCODERS = {
     "conv": "vae.encoders:ConvEncoder",
+    "mlp": "vae.encoders:MultilayerPerceptron",
     "mlp1": "vae.encoders:OneHiddenLayer",
     "mlp3": "vae.encoders:ThreeHiddenLayers",
     "resnet": "vae.encoders:ResidualEncoder",
 }
 DECODERS = {
     "conv": "vae.decoders:ConvDecoder",
+    "mlp": "vae.decoders:MultilayerPerceptron",
     "mlp1": "vae.decoders:OneHiddenLayer",
     "mlp3": "vae.decoders:ThreeHiddenLayers",
     "resnet": "vae.decoders:ResidualDecoder",
@@ -30,7 +30,6 @@ LOSSES = {
     "bce": "vae.losses:BinaryCrossEntropy",
     "continuous_bernoulli": "vae.losses:ContinuousBernoulli",
     "gaussian": "vae.losses:Gaussian",
-    "iwae": "vae.losses:ImportanceWeighted",
     "sse": "vae.losses:SumOfSquaredErrors",
 }
 TRANSFORMS = {
@@ -39,12 +38,71 @@ TRANSFORMS = {
     "grayscale": "vae.transforms:grayscale",
     "none": "vae.transforms:identity",
 }
+OBJECTIVES = {
+    "elbo": "vae.objectives:Elbo",
+    "iwae": "vae.objectives:ImportanceWeighted",
+}
+BETA_SCHEDULES = {
+    "constant": "vae.schedules:constant",
+    "cyclical": "vae.schedules:cyclical",
+    "linear": "vae.schedules:linear",
+}
+LR_SCHEDULES = {
+    "burda": "vae.schedules:burda",
+    "constant": "vae.schedules:constant_rate",
+    "cosine": "vae.schedules:cosine",
+    "steps": "vae.schedules:steps",
+}
+OPTIMIZERS = {
+    "adam": "vae.optimizer:adam",
+    "adamw": "vae.optimizer:adamw",
+    "sgd": "vae.optimizer:sgd",
+}
+ACTIVATIONS = {
+    "elu": "ELU",
+    "gelu": "GELU",
+    "leaky_relu": "LeakyReLU",
+    "relu": "ReLU",
+    "silu": "SiLU",
+    "softplus": "Softplus",
+    "tanh": "Tanh",
+}
+"""Of the networks' option `activation`: names in `torch.nn`."""
+
+DATASET_TARGETS = {
+    "cifar10": "vae.colour_sets:cifar10",
+    "emnist": "vae.idx_files:emnist",
+    "fashion_mnist": "vae.idx_files:fashion_mnist",
+    "kmnist": "vae.idx_files:kmnist",
+    "mnist": "vae.idx_files:mnist",
+    "mnist5k": "vae.small_sets:mnist5k",
+    "patches": "vae.small_sets:patches",
+    "qmnist": "vae.idx_files:qmnist",
+    "svhn": "vae.colour_sets:svhn",
+}
+
+KINDS: dict[str, Mapping[str, str]] = {
+    "dataset": DATASET_TARGETS,
+    "encoder": ENCODERS,
+    "decoder": DECODERS,
+    "loss": LOSSES,
+    "transform": TRANSFORMS,
+    "objective": OBJECTIVES,
+    "beta_schedule": BETA_SCHEDULES,
+    "lr_schedule": LR_SCHEDULES,
+    "optimizer": OPTIMIZERS,
+}
+"""The fields of a configuration that name a component, each with its built-in names."""
 
 # A density over (0, 1) grows without bound on data that are exactly 0 or 1.
 _NEEDS_GRAY_PIXELS = {"continuous_bernoulli"}
-_GIVES_BITS = {"binarize", "dynamic_binarize"}
+GIVES_BITS = {"binarize", "dynamic_binarize"}
 
-_IMPORTANCE_WEIGHTED = {"iwae"}
+RENAMED = {
+    ("loss", "iwae"): "'iwae' is an objective now, and works with every loss: write "
+    "`objective: iwae` and `objective.samples: 5` beside `loss: bce`",
+}
+"""Values that a field had once, with what to write instead."""
 
 
 def check_name(table: Collection[str], name: str, kind: str) -> str:
@@ -60,31 +118,11 @@ def check_name(table: Collection[str], name: str, kind: str) -> str:
     raise BadInput(f"unknown {kind} '{name}'; {hint}({', '.join(sorted(table))})")
 
 
-def lookup(table: Mapping[str, str], name: str, kind: str) -> Any:
-    """Import what `name` stands for in `table`."""
-    module, _, attribute = table[check_name(table, name, kind)].partition(":")
-    return getattr(importlib.import_module(module), attribute)
-
-
 def check_loss_fits(loss: str, transform: str) -> None:
     """Raise BadInput where `loss` is no likelihood of what `transform` makes of a pixel."""
-    if loss in _NEEDS_GRAY_PIXELS and transform in _GIVES_BITS:
+    if loss in _NEEDS_GRAY_PIXELS and transform in GIVES_BITS:
         raise BadInput(
             f"loss '{loss}' is a density of gray pixels and does not fit transform "
             f"'{transform}', which makes bits: use loss 'bce', or drop the combination with "
             f"`exclude: [{{loss: {loss}, transform: {transform}}}]`"
-        )
-
-
-def check_objective(loss: str, beta: float, sets_samples: bool) -> None:
-    """Raise BadInput where a field that belongs to one kind of objective is given to another."""
-    if loss in _IMPORTANCE_WEIGHTED and beta != 1:
-        raise BadInput(
-            f"beta {beta:g} does not fit loss '{loss}', whose bound has no KL term to weigh: "
-            f"leave beta at 1, or drop the combination with `exclude`"
-        )
-    if sets_samples and loss not in _IMPORTANCE_WEIGHTED:
-        raise BadInput(
-            f"iwae_samples belongs to loss 'iwae' and changes nothing for loss '{loss}': leave it "
-            f"out, or drop the combination with `exclude`"
         )

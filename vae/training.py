@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from vae.configuration import Configuration, Trial
+from vae.configuration import Trial
 from vae.errors import Diverged
 from vae.evaluation import Terms, Totals, evaluate
 from vae.layers import Shape
-from vae.model import VAE, fresh_model
-from vae.optimizer import AdamW
+from vae.model import VAE, fresh_model, start_at_data
+from vae.objectives import minimised
+from vae.optimizer import Optimizer, set_learning_rate
 from vae.randomness import derived_seed, generator
+from vae.schedules import Pace
 from vae.splits import Splits
 
 
@@ -31,6 +33,7 @@ class EpochMetrics:
         val: of the weights after the epoch
         seconds: training and validation
         images_per_second: of training alone
+        scheduled: `lr` and `beta` of the epoch's last step, those that a schedule moves
     """
 
     epoch: int
@@ -38,6 +41,7 @@ class EpochMetrics:
     val: Terms
     seconds: float
     images_per_second: float
+    scheduled: Mapping[str, float] = field(default_factory=dict)
 
 
 class Training:
@@ -49,13 +53,23 @@ class Training:
         self.device = torch.device(device)
         seed = derived_seed(trial.seed, "initialisation")
         self.model = fresh_model(trial.configuration, shape, seed).to(self.device)
-        self.optimizer = AdamW(
-            self.model.parameters(), trial.configuration.lr, trial.configuration.weight_decay
+        configuration = trial.configuration
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer: Optimizer = configuration.component("optimizer").make(
+            self.parameters, configuration.lr, configuration.weight_decay
         )
+        self.pace = Pace.of(configuration)
         self.epoch = 0
         self.best_epoch = 0
         self.best_return = -math.inf
         self._best_weights: dict[str, Tensor] = {}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to train: the last epoch is over, or patience has ended."""
+        configuration = self.trial.configuration
+        waited = self.epoch - self.best_epoch
+        return self.epoch >= configuration.epochs or 0 < configuration.patience <= waited
 
     def keep_if_best(self, metrics: EpochMetrics) -> None:
         """Remember the weights of the epoch with the highest validation return."""
@@ -96,18 +110,19 @@ def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def fit(training: Training, splits: Splits, until: int) -> Iterator[EpochMetrics]:
-    """Advance `training` to epoch `until`, yielding after every epoch.
+    """Advance `training` to epoch `until`, or to where it is over, yielding after every epoch.
 
     Raises:
         Diverged: when a loss is NaN or infinite at an epoch's end.
     """
-    beta = training.trial.configuration.beta
-    while training.epoch < until:
+    if training.epoch == 0:
+        start_at_data(training.model, splits.train)
+    while training.epoch < until and not training.is_over:
         started = time.perf_counter()
         epoch = training.epoch + 1
-        train = _train_one_epoch(training, splits, epoch)
+        train, lr, beta = _train_one_epoch(training, splits, epoch)
         trained = time.perf_counter()
-        val = evaluate(training.model, splits.val, training.trial.seed)
+        val = evaluate(training.model, splits.val, training.trial.seed, beta)
         if not (math.isfinite(train.loss(beta)) and math.isfinite(val.loss(beta))):
             raise Diverged(f"the loss of epoch {epoch} is not finite")
         metrics = EpochMetrics(
@@ -116,37 +131,41 @@ def fit(training: Training, splits: Splits, until: int) -> Iterator[EpochMetrics
             val=val,
             seconds=time.perf_counter() - started,
             images_per_second=len(splits.train) / (trained - started),
+            scheduled=training.pace.scheduled(lr, beta),
         )
         training.epoch = epoch
         training.keep_if_best(metrics)
         yield metrics
 
 
-def _train_one_epoch(training: Training, splits: Splits, epoch: int) -> Terms:
-    """One pass over the training images; nothing in a step waits for its result."""
-    configuration: Configuration = training.trial.configuration
+def _train_one_epoch(training: Training, splits: Splits, epoch: int) -> tuple[Terms, float, float]:
+    """One pass over the training images; nothing in a step waits for its result.
+
+    Returns: means over the images; the learning rate and β of the last step.
+    """
+    configuration = training.trial.configuration
     model, optimizer, device = training.model, training.optimizer, training.device
-    seed, n_images = training.trial.seed, len(splits.train)
+    seed, n_images, pace = training.trial.seed, len(splits.train), training.pace
     order = torch.randperm(n_images, generator=generator(seed, "order", epoch)).to(device)
     noise_source = generator(seed, "noise", epoch, device)
     data_source = generator(seed, "data", epoch, device)
-    totals = Totals(device)
+    totals, batches = Totals(device), order.split(configuration.batch_size)
+    lr, beta = pace.lr, pace.beta
 
     model.train()
-    for indices in order.split(configuration.batch_size):
+    for i, indices in enumerate(batches):
+        if pace.moves:
+            lr, beta = pace.at(epoch - 1 + i / len(batches))
+            set_learning_rate(optimizer, lr)
         x = splits.train.training_batch(indices, data_source)
         noise = torch.randn(model.noise_shape(len(indices)), generator=noise_source, device=device)
-        terms = model.training_terms(x, noise)
-        loss = _loss(*terms, beta=configuration.beta)
+        terms = model.training_terms(x, noise, beta)
+        loss = minimised(terms, beta)
         optimizer.zero_grad()
-        loss.backward()
+        loss.mean().backward()
+        if configuration.grad_clip:
+            nn.utils.clip_grad_norm_(training.parameters, configuration.grad_clip)
         optimizer.step()
-        totals.add(terms)
-    return totals.means(n_images)
-
-
-def _loss(
-    reconstruction: Tensor, kl: Tensor, bound: Tensor | None = None, *, beta: float
-) -> Tensor:
-    """What a step minimises: the batch's mean of what `Terms.loss` is of an epoch."""
-    return (reconstruction + beta * kl).mean() if bound is None else bound.mean()
+        # The epoch's mean of a loss whose β moves does not follow from those of its terms.
+        totals.add((*terms[:2], loss) if pace.beta_factor else terms)
+    return totals.means(n_images), lr, beta

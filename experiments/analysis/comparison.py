@@ -17,7 +17,7 @@ from experiments.analysis.statistics import (
     probability_of_improvement,
     t_interval,
 )
-from experiments.analysis.trial_columns import varying_fields
+from experiments.analysis.trial_columns import comparable, varying_fields
 from experiments.metrics import find_metric
 
 
@@ -64,7 +64,8 @@ _COMPARISON = (
 
 
 def _groups(finished: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    for values, group in finished.groupby(list(find_metric(metric).scale), sort=False):
+    columns = comparable(finished, find_metric(metric).scale)
+    for values, group in finished.groupby(columns, sort=False):
         yield " ".join(map(str, values)), group
 
 

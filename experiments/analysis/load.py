@@ -10,14 +10,16 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
+from experiments.analysis.trial_columns import FIELDS, VERSIONS, fields_among
 from experiments.cli import command
 from experiments.metrics import FINAL_METRICS
 from experiments.secrets import mask
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
 from experiments.tracking.uris import check_reachable, default_uri
 from experiments.tracking.writer import ExperimentWriter
-from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial
+from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial, as_written_today
 from vae.errors import BadInput
+from vae.signatures import frozen
 
 
 def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFrame:
@@ -30,9 +32,11 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
     Returns:
         One row per expected trial, in the order of their configurations and seeds. Columns:
         `run_id`, `trial_id`, `configuration_id`, `seed`, `state` (finished, failed, pruned,
-        running, missing), `error` (why it failed, or was given up), every configuration
-        field with its type, and the final metrics under their MLflow names, in nats per image
-        (NaN unless finished).
+        running, missing), `error` (why it failed, or was given up), `numbers_version`,
+        `code_digest` and `data_digest` (of the user's own; else empty), `yardstick` (how nll reads
+        which pixels: `bernoulli 1 × 28 × 28`), every configuration field and every option with its
+        type (missing where the component does not take it), and the final metrics under their
+        MLflow names, in nats per image (NaN unless finished).
 
     Raises:
         BadInput: when there is no such experiment, or nothing tracks at `tracking_uri`.
@@ -113,7 +117,7 @@ def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> d
     given_up = tags.get("pruned") == "true"
     state = record.state if record else "pruned" if given_up else "missing"
     why = {"failed": tags.get("error", ""), "pruned": tags.get("pruned.reason", "")}
-    written = json.loads(configuration_run.tags["configuration"])
+    written = as_written_today(json.loads(configuration_run.tags["configuration"]))
     fields = written | {name: v for name, v in FIELDS_ADDED_LATER.items() if name not in written}
     row = {
         "run_id": record.run_id if record else "",
@@ -122,7 +126,11 @@ def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> d
         "seed": seed,
         "state": state,
         "error": why.get(state, ""),
-        **fields,
+        "numbers_version": int(tags.get("numbers_version", 1)),
+        "code_digest": tags.get("code_digest", ""),
+        "data_digest": tags.get("data_digest", ""),
+        "yardstick": configuration_run.tags.get("yardstick", ""),
+        **{name: frozen(value) for name, value in fields.items() if name != "digests"},
     }
     finals = record.metrics if record and state == "finished" else {}
     return row | {name: finals.get(name) for name in FINAL_METRICS}
@@ -136,12 +144,16 @@ def _planned_id(fields: dict[str, Any], seed: int) -> str:
 
 
 def _columns(rows: list[dict[str, Any]]) -> list[str]:
-    if rows:
-        return list(rows[0])
     identity = ["run_id", "trial_id", "configuration_id", "seed", "state", "error"]
-    return [*identity, *Configuration.model_fields, *FINAL_METRICS]
+    present = dict.fromkeys(name for row in rows for name in row)
+    fields = fields_among(present) if rows else FIELDS
+    known = [*identity, *VERSIONS, "yardstick", *fields, *FINAL_METRICS]
+    return [*known, *(name for name in present if name not in known)]
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     # A column without a single finished trial holds None only, and would be of type object.
-    return frame.astype(dict.fromkeys(FINAL_METRICS, "float64"))
+    frame = frame.astype(dict.fromkeys(FINAL_METRICS, "float64"))
+    # Options that some trials lack: integers stay integers.
+    options = [name for name in frame.columns if "." in name and name in fields_among([name])]
+    return frame.assign(**{name: frame[name].convert_dtypes() for name in options})

@@ -8,7 +8,12 @@ from collections.abc import Iterator
 import pandas as pd
 
 from experiments.analysis.statistics import holm, paired_p_value, t_interval
-from experiments.analysis.trial_columns import varying_fields
+from experiments.analysis.trial_columns import (
+    NOT_TAKEN,
+    VERSIONS,
+    varying_fields,
+    with_options_filled,
+)
 from experiments.metrics import find_metric
 from vae.configuration import NLL_FIELDS
 
@@ -30,14 +35,18 @@ def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
         (corrected over all rows).
     """
     finished = trials[trials["state"] == "finished"].dropna(subset=[metric])
+    finished = with_options_filled(finished)
     axes = varying_fields(trials)
     rows = [
         row
         for axis in axes
-        if axis not in ("dataset", *NLL_FIELDS)
+        if axis not in ("dataset", *NLL_FIELDS, *VERSIONS)
         and axis not in find_metric(metric).scale
         and finished[axis].nunique() <= _MOST_VALUES
-        for row in _effects_of(axis, [a for a in axes if a != axis], finished, metric)
+        # Of a component's options, every value counts as that component.
+        for row in _effects_of(
+            axis, [a for a in axes if a != axis and not a.startswith(f"{axis}.")], finished, metric
+        )
     ]
     frame = pd.DataFrame(rows, columns=[*_EFFECT[:-1]])
     frame["p_holm"] = holm(frame["p"].to_numpy(dtype=float))
@@ -53,6 +62,7 @@ _EFFECT = (
 def _effects_of(
     axis: str, others: list[str], finished: pd.DataFrame, metric: str
 ) -> Iterator[dict[str, object]]:
+    finished = finished[finished[axis] != NOT_TAKEN]
     table = finished.pivot_table(index=["seed", *others], columns=axis, values=metric)
     lower = find_metric(metric).lower_is_better
     for first, second in itertools.combinations(table.columns, 2):

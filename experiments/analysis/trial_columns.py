@@ -2,11 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import pandas as pd
 
+from experiments.formatting import format_value
 from vae.configuration import Configuration
+from vae.registry import KINDS
+
+FIELDS = tuple(name for name in Configuration.model_fields if name not in ("options", "digests"))
+"""The configuration fields that every trial has."""
+
+VERSIONS = ("numbers_version", "code_digest", "data_digest")
+"""What tells configurations apart whose fields are all the same: the code or the data changed."""
+
+
+NOT_TAKEN = "–"
+"""An option of a trial whose component does not take it, where rows are grouped."""
+
+
+def fields_among(columns: Iterable[str]) -> list[str]:
+    """The fields and the options among columns, options behind the fields that take them."""
+    columns = list(columns)
+    found: list[str] = []
+    for field in FIELDS:
+        found += [field] if field in columns else []
+        if field in KINDS:
+            found += [column for column in columns if column.startswith(f"{field}.")]
+    return found
 
 
 def varying_fields(trials: pd.DataFrame) -> list[str]:
-    """The configuration fields that differ between the rows, in the order of the configuration."""
-    return [field for field in Configuration.model_fields if trials[field].nunique() > 1]
+    """The fields and options that differ between the rows, in the order of the configuration.
+
+    Where configurations are the same in all of them, what differs of `VERSIONS` as well.
+    """
+    found = [field for field in fields_among(trials.columns) if trials[field].nunique() > 1]
+    first = trials.drop_duplicates("configuration_id")
+    if first.duplicated(found).any() if found else len(first) > 1:
+        versions = (name for name in VERSIONS if name in trials.columns)
+        found += [name for name in versions if trials[name].nunique() > 1]
+    return found
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell of a frame is empty, as that of an option is that is not taken."""
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def describe_field(name: str, value: object) -> str:
+    """A field in words: names bare, all else with the name of its field; nothing of an option
+    that the trial's component does not take.
+    """
+    if is_missing(value):
+        return ""
+    if name in ("code_digest", "data_digest"):
+        return f"{name.partition('_')[0]} {str(value)[:4]}" if value else ""
+    if isinstance(value, str) and "." not in name:
+        return value
+    return f"{name}={format_value(value)}"
+
+
+def comparable(trials: pd.DataFrame, scale: Iterable[str]) -> list[str]:
+    """The columns in which trials have to agree for a metric to mean the same in both.
+
+    Args:
+        scale: of the metric
+    """
+    versions = ("numbers_version", "data_digest")
+    return [*scale, *(v for v in versions if v in trials.columns and trials[v].nunique() > 1)]
+
+
+def with_options_filled(trials: pd.DataFrame) -> pd.DataFrame:
+    """The same with a dash for options that a trial's component does not take: in rows that are
+    grouped, a missing value would leave its trial out.
+    """
+    filled = {}
+    for name in fields_among(trials.columns):
+        if "." in name:
+            values = trials[name].astype(object)
+            filled[name] = values.where(values.notna(), NOT_TAKEN)
+    return trials.assign(**filled)

@@ -12,7 +12,9 @@ from experiments.spec.shard import take_part
 from experiments.spec.yaml_files import find_experiment
 from experiments.sweep.options import Options
 from experiments.sweep.parser import sweep_parser
+from experiments.sweep.progress import counting_images
 from experiments.tracking.uris import checkpoint_folder, default_uri
+from vae.datasets import place
 
 
 def main() -> NoReturn:
@@ -23,8 +25,9 @@ def main() -> NoReturn:
 def _main() -> int:
     arguments = sweep_parser(__doc__).parse_args()
     path = find_experiment(arguments.experiment)
-    experiment = load_experiment(path, arguments.set, arguments.seeds)
     options = Options.of(arguments)
+    with counting_images() as on_progress, place(arguments.data_dir, on_progress):
+        experiment = load_experiment(path, arguments.set, arguments.seeds)
     if arguments.dry_run:
         from experiments.sweep.dry_run import print_plan
 
@@ -43,7 +46,7 @@ def _main() -> int:
     if outcome.study_summary:
         print(*outcome.study_summary.lines(), sep="\n")
     elsewhere = options.tracking_uri != default_uri()
-    place = ["--tracking-uri", options.tracking_uri] if elsewhere else []
-    compare = command("analyze", arguments.experiment, *place)
+    store = ["--tracking-uri", options.tracking_uri] if elsewhere else []
+    compare = command("analyze", arguments.experiment, *store)
     print(outcome.closing_line(typed_command(), compare), file=sys.stderr)
     return outcome.exit_code

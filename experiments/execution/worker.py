@@ -9,23 +9,24 @@ from collections.abc import Callable
 from experiments.execution.messages import EpochDone, Event, Notice, Task, TrialResult
 from experiments.execution.process import compute_device, prepare_process
 from experiments.secrets import mask
+from experiments.spec.pictures import Pictures
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.retries import NO_ROOM
 from experiments.tracking.trial_writer import TrialWriter
-from vae import archive, checkpoints
-from vae.configuration import Trial
+from vae import archive, checkpoints, user_code
 from vae.errors import Diverged
-from vae.evaluation import evaluate, nll
+from vae.evaluation import check_finite, evaluate
 from vae.images import reconstructions, samples
-from vae.model import VAE
 from vae.splits import Splits, load_splits
 from vae.training import EpochMetrics, Training, fit
+from vae.yardstick import bits_per_dim, score
 
 
 def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
     """Do `work`. What goes wrong in it ends up in its run and in the result, and nowhere else."""
     # Every time: a process that took another's place may have done nothing before.
     prepare_process()
+    user_code.remember_all(task.code)
     log = TrialWriter(task.tracking_uri, task.run_id)
     try:
         return _advance(task, log, report)
@@ -64,7 +65,7 @@ def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> T
     for metrics in fit(training, splits, task.until):
         named = epoch_metrics(metrics, configuration.beta)
         log.log_epoch(metrics.epoch, named)
-        _log_images(log, training, splits)
+        _log_images(log, training, splits, task.pictures)
         # Last, so that what a checkpoint has seen has been tracked. An epoch repeated after a
         # kill in between gives the same numbers, and the log leaves out what it already has.
         checkpoints.save(training, task.checkpoint)
@@ -117,12 +118,11 @@ def epoch_metrics(metrics: EpochMetrics, beta: float) -> dict[str, float]:
     return named
 
 
-def _log_images(log: TrialWriter, training: Training, splits: Splits) -> None:
-    configuration, epoch = training.trial.configuration, training.epoch
-    every = configuration.image_every
-    if every and (epoch % every == 0 or epoch == configuration.epochs):
-        _, n_columns = configuration.samples_layout
-        log.log_image("samples", samples(training.model, configuration.images, n_columns), epoch)
+def _log_images(log: TrialWriter, training: Training, splits: Splits, pictures: Pictures) -> None:
+    epoch = training.epoch
+    if pictures.is_due(epoch, training.trial.configuration.epochs):
+        _, n_columns = pictures.layout
+        log.log_image("samples", samples(training.model, pictures.samples, n_columns), epoch)
         log.log_image("reconstructions", reconstructions(training.model, splits.test), epoch)
 
 
@@ -130,21 +130,26 @@ def _metric_so_far(training: Training, splits: Splits, metric: str) -> dict[str,
     """What the trial would have if it ended here."""
     if metric == "return":
         return {"return": training.best_return}
-    return {metric: _yardstick(training.kept_model(), splits, training.trial)}
+    return {metric: _nll(training, splits, "val")["val/nll"]}
 
 
 def _final_metrics(training: Training, splits: Splits) -> dict[str, float]:
     """Of the kept model, under the names that MLflow shows."""
     model, trial = training.kept_model(), training.trial
     test = evaluate(model, splits.test, trial.seed)
-    return {
+    nll = _nll(training, splits, "val", "test")
+    finals = {
         "return": training.best_return,
         "best_epoch": float(training.best_epoch),
         "test/return": test.episodic_return,
         "test/reconstruction": test.reconstruction,
         "test/kl": test.kl,
-        "test/nll": _yardstick(model, splits, trial),
+        **nll,
     }
+    if splits.yardstick == "discretised":
+        finals["test/bits_per_dim"] = bits_per_dim(nll["test/nll"], splits.test_pixels)
+    check_finite(finals)
+    return finals
 
 
 def _archive(training: Training, splits: Splits) -> dict[str, bytes]:
@@ -153,6 +158,9 @@ def _archive(training: Training, splits: Splits) -> dict[str, bytes]:
     return archive.pack(model, training.trial, shape, training.best_epoch)
 
 
-def _yardstick(model: VAE, splits: Splits, trial: Trial) -> float:
-    bits = splits.test_bits.part(0, trial.configuration.nll_images)
-    return nll(model, splits.test, bits, trial.configuration.nll_samples, trial.seed)
+def _nll(training: Training, splits: Splits, *of: str) -> dict[str, float]:
+    """The yardstick of the kept model on `val` or `test` images, or on both."""
+    model, trial = training.kept_model(), training.trial
+    n_samples, n_images = trial.configuration.nll_samples, trial.configuration.nll_images
+    scores = score(model, splits, n_samples, n_images, trial.seed, of)
+    return {f"{split}/nll": value for split, value in scores.items()}

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
 
 from experiments.formatting import format_value
 from experiments.metrics import DECISION_METRICS
-from experiments.spec.search_space import (
-    StudyPlan,
-    StudySection,
-    check_choices,
-    check_distinct,
-    make_configuration,
-)
+from experiments.spec.axes import check_choices, check_distinct, folder_of
+from experiments.spec.pictures import Pictures
+from experiments.spec.resolver import DEFAULTS, Resolver, moved, refuse_unused_options
+from experiments.spec.search_space import StudyPlan, StudySection
 from experiments.spec.seeds import parse_seeds
-from experiments.spec.yaml_files import parse_yaml, read_yaml
+from experiments.spec.yaml_files import SHIPPED, parse_yaml, read_yaml
+from vae.components import Component
 from vae.configuration import RETURN_SCALE_FIELDS, Configuration, Trial, check_field, explain
 from vae.errors import BadInput, at
-from vae.registry import check_name
+from vae.registry import KINDS, check_name
+from vae.signatures import check_value
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class Experiment:
         axes: the fields that vary, in the order of the file
         configurations: of the grid; a study's are not known beforehand
         racing: stop giving seeds to a configuration that has lost
+        pictures: that each trial logs
     """
 
     name: str
@@ -42,6 +51,7 @@ class Experiment:
     seeds: tuple[int, ...]
     racing: bool = False
     study: StudyPlan | None = None
+    pictures: Pictures = dataclasses.field(default_factory=Pictures)
 
     @property
     def metric(self) -> str:
@@ -62,11 +72,19 @@ class Experiment:
         return f"{self.name} {digest}"
 
     @property
-    def datasets(self) -> set[str]:
-        """The names of the data sets that it needs."""
+    def datasets(self) -> set[Component]:
+        """The data sets that it needs."""
         if self.study:
-            return {self.study.fixed["dataset"]}
-        return {configuration.dataset for configuration in self.configurations}
+            return {self.study.resolver.component("dataset", self.study.fixed)}
+        return {configuration.component("dataset") for configuration in self.configurations}
+
+    @property
+    def components(self) -> list[Component]:
+        """Everything that its configurations name, once each."""
+        if self.study:
+            return self.study.components()
+        named = (c.component(kind) for kind in KINDS for c in self.configurations)
+        return list(dict.fromkeys(named))
 
     def trials(self) -> Iterator[Trial]:
         """Seed by seed, so that a sweep cut short has compared every configuration it could."""
@@ -79,7 +97,9 @@ class Experiment:
         always = ("encoder", "loss", "transform")
         words = [str(getattr(configuration, field)) for field in always]
         words += [
-            f"{a}={format_value(getattr(configuration, a))}" for a in self.axes if a not in always
+            f"{axis}={format_value(configuration.flat[axis])}"
+            for axis in self.axes
+            if axis not in always and axis in configuration.flat
         ]
         return " ".join(words)
 
@@ -92,34 +112,48 @@ def load_experiment(
     Raises:
         BadInput: with the file, the key and the way out in one line.
     """
+    # What ships with the package has no files beside it: what it is told to use is the user's.
+    folder = Path.cwd() if path.parent == SHIPPED else path.absolute().parent
     with at(str(path)):
-        file = _SweepFile.checked(read_yaml(path))
+        file = _SweepFile.checked(read_yaml(path), folder)
     for assignment in assignments:
         with at(f"--set {assignment}"):
-            file.assign(assignment)
+            file.assign(assignment, folder)
     if seeds is not None:
         with at("--seeds"):
             file.seeds = parse_seeds(seeds)
     with at(str(path)):
-        return file.experiment()
+        experiment = file.experiment(Resolver(folder))
+        try_components(experiment)
+    return experiment
+
+
+def try_components(experiment: Experiment) -> None:
+    """Raise BadInput, FILE:LINE, for what of the user's own code does not do what it is to do."""
+    if any(component.is_code for component in experiment.components):
+        from vae import trial_run  # torch takes its time to import
+
+        study = experiment.study
+        tried = study.corner_configurations() if study else experiment.configurations
+        trial_run.try_components(tried)
 
 
 # ----------------------------------------------------------------- the parts of a file
 
 
-def _check_fields(fields: dict[str, Any]) -> dict[str, Any]:
+def _check_fields(fields: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     checked = {}
     for field, value in fields.items():
         with at(field):
-            checked[field] = check_field(field, value)
+            checked[field] = check_field(field, value, folder_of(info))
     return checked
 
 
-def _check_axes(axes: dict[str, Any]) -> dict[str, list[Any]]:
+def _check_axes(axes: dict[str, Any], info: ValidationInfo) -> dict[str, list[Any]]:
     checked = {}
     for field, values in axes.items():
         with at(field):
-            checked[field] = check_choices(field, values)
+            checked[field] = check_choices(field, values, folder_of(info))
     return checked
 
 
@@ -143,7 +177,9 @@ _Grid = Annotated[_Axes, AfterValidator(check_distinct)]
 _ZipGroup = Annotated[_Axes, Field(min_length=1), AfterValidator(_check_equal_lengths)]
 _Rule = Annotated[_Fields, AfterValidator(_check_not_empty)]
 _Name = Annotated[str, Field(max_length=100, pattern=r"^\w[\w .+-]*$")]
-_DataSetName = Annotated[str, AfterValidator(lambda value: check_field("dataset", value))]
+_DataSetName = Annotated[
+    str, AfterValidator(lambda value, info: check_field("dataset", value, folder_of(info)))
+]
 
 
 class _SweepFile(BaseModel):
@@ -159,15 +195,16 @@ class _SweepFile(BaseModel):
     study: StudySection | None = None
     racing: Annotated[bool, Field(strict=True)] = False
     fixed: _Fields = {}
+    pictures: Pictures = Pictures()
     seeds: Annotated[tuple[int, ...], BeforeValidator(parse_seeds)] = (0,)
 
     @classmethod
-    def checked(cls, raw: dict[str, Any]) -> _SweepFile:
+    def checked(cls, raw: dict[str, Any], folder: Path) -> _SweepFile:
         for key in raw:
             check_name(cls.model_fields, str(key), "key")
         present = {key: value for key, value in raw.items() if value is not None}
         try:
-            file = cls.model_validate(present)
+            file = cls.model_validate(present, context={"folder": folder})
         except ValidationError as error:
             raise BadInput(explain(error)) from error
         file._refuse_grid_beside_study(present)
@@ -198,14 +235,22 @@ class _SweepFile(BaseModel):
                     raise BadInput(f"{place}.{field}: is also given in {seen[field]}")
                 seen[field] = place
 
-    def assign(self, assignment: str) -> None:
+    def assign(self, assignment: str, folder: Path) -> None:
         """`key=value` fixes a field, `key=a,b` makes it an axis; both replace what was there."""
         field, equals, text = assignment.partition("=")
         if not equals or not text.strip():
             raise BadInput("should be key=value or key=value,value")
         if field in ("seed", "seeds"):
             raise BadInput("seeds are replicates, not a field; use --seeds")
-        values = check_choices(field, parse_yaml(f"[{text}]"))
+        if field.startswith("pictures."):
+            key = field.removeprefix("pictures.")
+            self.pictures = self.pictures.with_value(key, parse_yaml(text))
+            return
+        values = parse_yaml(f"[{text}]")
+        if field in KINDS:  # files are named from here
+            here = Path.cwd()
+            values = [moved(field, v, here, folder) if isinstance(v, str) else v for v in values]
+        values = check_choices(field, values, folder)
         for _, fields in self._sections():
             fields.pop(field, None)
         self.zip = [group for group in self.zip if group]
@@ -216,36 +261,55 @@ class _SweepFile(BaseModel):
         else:
             self.grid.update(check_distinct({field: values}))
 
-    def experiment(self) -> Experiment:
+    def experiment(self, resolver: Resolver) -> Experiment:
         """What the file asks for."""
-        return self._of_study(self.study) if self.study else self._of_grid()
+        found = self._of_study(self.study, resolver) if self.study else self._of_grid(resolver)
+        return replace(found, pictures=self.pictures)
 
-    def _of_study(self, study: StudySection) -> Experiment:
+    def _of_study(self, study: StudySection, resolver: Resolver) -> Experiment:
         if not study.space:
             raise BadInput("study.space: nothing is left to search")
-        defaults = {name: field.default for name, field in Configuration.model_fields.items()}
-        fixed = {"dataset": defaults["dataset"], **self.fixed}
-        plan = study.plan(fixed)
+        plan = study.plan({"dataset": DEFAULTS["dataset"], **self.fixed}, resolver)
         return Experiment(self.name, tuple(plan.space), (), self.seeds, study.racing, plan)
 
-    def _of_grid(self) -> Experiment:
-        """Every combination that no rule excludes."""
+    def _of_grid(self, resolver: Resolver) -> Experiment:
+        """Every combination that no rule excludes; one where an option makes no difference."""
+        configurations: dict[str, Configuration] = {}
+        taken: set[str] = set()
+        for varying in self._combinations():
+            fields = self.fixed | varying
+            effective = resolver.effective(fields)
+            taken |= effective.keys()
+            if not any(_applies(rule, effective) for rule in self.exclude):
+                configuration = resolver.configuration(fields, varying)
+                configurations.setdefault(configuration.id, configuration)
+        rules = [(f"exclude.{i}", rule) for i, rule in enumerate(self.exclude)]
+        refuse_unused_options([*self._sections(), *rules], taken)
+        if not configurations:
+            raise BadInput("exclude: nothing is left of the grid")
+        axes = (*self.grid, *(field for group in self.zip for field in group))
+        if self.racing and len({c.dataset for c in configurations.values()}) > 1:
+            raise BadInput("racing: configurations of different data sets cannot race each other")
+        return Experiment(self.name, axes, tuple(configurations.values()), self.seeds, self.racing)
+
+    def _combinations(self) -> Iterator[dict[str, Any]]:
+        """The fields that vary, in every combination."""
         parts = [[{field: value} for value in values] for field, values in self.grid.items()]
         parts += [
             [dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)]
             for group in self.zip
         ]
-        defaults = {name: field.default for name, field in Configuration.model_fields.items()}
-        configurations = []
         for combination in itertools.product(*parts):
-            varying = {field: value for part in combination for field, value in part.items()}
-            fields = self.fixed | varying
-            effective = defaults | fields
-            if not any(rule.items() <= effective.items() for rule in self.exclude):
-                configurations.append(make_configuration(fields, varying))
-        if not configurations:
-            raise BadInput("exclude: nothing is left of the grid")
-        axes = (*self.grid, *(field for group in self.zip for field in group))
-        if self.racing and len({c.dataset for c in configurations}) > 1:
-            raise BadInput("racing: configurations of different data sets cannot race each other")
-        return Experiment(self.name, axes, tuple(configurations), self.seeds, self.racing)
+            yield {field: value for part in combination for field, value in part.items()}
+
+
+def _applies(rule: dict[str, Any], effective: dict[str, Any]) -> bool:
+    """Whether a combination has all that a rule excludes; an option that it lacks, it has not."""
+    for name, value in rule.items():
+        if name not in effective:
+            return False
+        with at(f"exclude: {name}"):
+            wanted = check_value(effective[name], value) if "." in name else value
+        if wanted != effective[name]:
+            return False
+    return True

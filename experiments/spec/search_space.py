@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from experiments.metrics import DECISION_METRICS
-from vae.configuration import NLL_FIELDS, RETURN_SCALE_FIELDS, Configuration, check_field, explain
+from experiments.spec.axes import check_choices, check_distinct, folder_of
+from experiments.spec.resolver import DEFAULTS, Resolver, refuse_unused_options
+from vae.components import Component
+from vae.configuration import (
+    NLL_FIELDS,
+    RETURN_SCALE_FIELDS,
+    Configuration,
+    check_field,
+    check_field_name,
+    explain,
+)
 from vae.errors import BadInput, at
-from vae.registry import check_name
+from vae.registry import KINDS, check_name
+from vae.resolution import all_options
+from vae.signatures import check_value
 
 SAMPLERS = ("cmaes", "gp", "qmc", "random", "tpe")
 PRUNERS = ("hyperband", "median", "none")
@@ -46,6 +67,7 @@ class StudyPlan:
 
     Attributes:
         n_configurations: how many to try
+        space: options come after the components that may take them
         fixed: the configuration fields that are not searched
     """
 
@@ -55,6 +77,7 @@ class StudyPlan:
     space: Space
     pruner: str
     fixed: Mapping[str, Any]
+    resolver: Resolver = dataclasses.field(default_factory=Resolver, compare=False)
 
     @property
     def most_epochs(self) -> int:
@@ -67,7 +90,44 @@ class StudyPlan:
 
     def configuration(self, proposed: Mapping[str, Any]) -> Configuration:
         """Raises BadInput for a combination that cannot be."""
-        return make_configuration({**self.fixed, **proposed}, proposed)
+        return self.resolver.configuration({**self.fixed, **proposed}, proposed)
+
+    def asks_for(self, name: str, drawn: Mapping[str, Any]) -> bool:
+        """Whether `name` of the space is to be drawn where the fields before it are `drawn`: an
+        option is, where the component takes it.
+        """
+        kind, dot, option = name.partition(".")
+        if not dot:
+            return True
+        component = self.resolver.component(kind, {**self.fixed, **drawn})
+        return option in dict(component.options)
+
+    def components(self) -> list[Component]:
+        """Every component that may be drawn, or is fixed, with its options at their defaults."""
+        return [c for kind in KINDS for c in self._candidates(kind)]
+
+    def _candidates(self, kind: str) -> list[Component]:
+        values = self.space.get(kind, (self.fixed.get(kind, DEFAULTS[kind]),))
+        return [self.resolver.component(kind, {kind: value}) for value in values]  # type: ignore[union-attr]
+
+    def corner_configurations(self) -> Iterator[Configuration]:
+        """One of every corner, which together have every component that may be drawn."""
+        return (self.configuration(fields) for _, fields in self.corners())
+
+    def corners(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every bound and choice, with the other fields at their first; by the field's name."""
+        ends = {
+            name: (values.low, values.high) if isinstance(values, Range) else values
+            for name, values in self.space.items()
+        }
+        first = {name: values[0] for name, values in ends.items()}
+        for name, values in ends.items():
+            kind, dot, option = name.partition(".")
+            around = dict(first)
+            if dot and kind in self.space:
+                takers = (c for c in self._candidates(kind) if option in dict(c.options))
+                around[kind] = next(takers).value
+            yield from ((name, {**around, name: value}) for value in values)
 
     def digest(self, seeds: Iterable[int], racing: bool) -> str:
         """Of all that decides which configurations are tried and what they are worth; a study
@@ -75,40 +135,9 @@ class StudyPlan:
         """
         space = {k: asdict(v) if isinstance(v, Range) else v for k, v in self.space.items()}
         content = [space, dict(self.fixed), self.sampler, self.metric, self.pruner]
+        content += [c.digest for c in self.components() if c.digest]
         text = json.dumps([*content, sorted(seeds), racing], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def make_configuration(fields: Mapping[str, Any], varying: Mapping[str, Any]) -> Configuration:
-    """Raises BadInput that names what varies."""
-    try:
-        return Configuration(**fields)
-    except ValidationError as error:
-        where = ", ".join(f"{field}={value}" for field, value in varying.items())
-        raise BadInput(f"{where}: {explain(error)}" if where else explain(error)) from error
-
-
-def check_choices(field: str, values: Any) -> list[Any]:
-    """The values of an axis as the field holds them."""
-    if field == "seed":
-        raise BadInput("seeds are replicates, not an axis; use the key `seeds`")
-    check_name(Configuration.model_fields, field, "field")
-    if not isinstance(values, list):
-        raise BadInput(f"an axis is a list; one value goes under `fixed` (got {values!r})")
-    if not values:
-        raise BadInput("the axis is empty")
-    if field in NLL_FIELDS and len(values) > 1:
-        raise BadInput("belongs to the yardstick, which is one for all trials; use `fixed`")
-    return [check_field(field, value) for value in values]
-
-
-def check_distinct(axes: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Raises BadInput for an axis that names a value twice."""
-    for field, values in axes.items():
-        for value in values:
-            if values.count(value) > 1:
-                raise BadInput(f"{field}: {value!r} is given twice")
-    return axes
 
 
 class _Bounds(BaseModel):
@@ -123,10 +152,7 @@ class _Bounds(BaseModel):
 
 
 def _check_range(field: str, raw: dict[str, Any]) -> Range:
-    check_name(Configuration.model_fields, field, "field")
-    kind = Configuration.model_fields[field].annotation
-    if kind not in (int, float):
-        raise BadInput("has names for values: give a list of them")
+    check_field_name(field)
     if field in NLL_FIELDS:
         raise BadInput("belongs to the yardstick, which is one for all trials; use `fixed`")
     for key in raw:
@@ -135,19 +161,29 @@ def _check_range(field: str, raw: dict[str, Any]) -> Range:
         bounds = _Bounds.model_validate(raw)
     except ValidationError as error:
         raise BadInput(explain(error)) from error
+    if "." in field:  # of which type its numbers are, the components tell that take it
+        return Range(bounds.low, bounds.high, bounds.log, bounds.step)
+    kind = Configuration.model_fields[field].annotation
+    if kind not in (int, float):
+        raise BadInput("has names for values: give a list of them")
     low, high = check_field(field, bounds.low), check_field(field, bounds.high)
+    return check_bounds(kind, low, high, bounds.log, bounds.step)
+
+
+def check_bounds(kind: Any, low: Any, high: Any, log: bool, step: float | None) -> Range:
+    """A range of numbers of type `kind`, int or float; BadInput for one that cannot be."""
     if not low < high:
         raise BadInput(f"low should be below high (got {low} and {high})")
-    if bounds.log and low <= 0:
+    if log and low <= 0:
         raise BadInput(f"a logarithmic range starts above 0 (got {low})")
-    if bounds.log and bounds.step is not None:
+    if log and step is not None:
         raise BadInput("a range is either logarithmic or in steps")
-    if kind is int and bounds.step is not None and bounds.step != int(bounds.step):
-        raise BadInput(f"step should be a whole number (got {bounds.step})")
-    return Range(low, high, bounds.log, bounds.step)
+    if kind is int and step is not None and step != int(step):
+        raise BadInput(f"step should be a whole number (got {step})")
+    return Range(low, high, log, step)
 
 
-def _check_space(raw: dict[str, Any]) -> dict[str, Range | Choices]:
+def _check_space(raw: dict[str, Any], info: ValidationInfo) -> dict[str, Range | Choices]:
     if not raw:
         raise BadInput("is empty: nothing to search")
     space: dict[str, Range | Choices] = {}
@@ -156,7 +192,7 @@ def _check_space(raw: dict[str, Any]) -> dict[str, Range | Choices]:
             if isinstance(values, dict):
                 space[field] = _check_range(field, values)
             else:
-                choices = check_choices(field, values)
+                choices = check_choices(field, values, folder_of(info))
                 space[field] = tuple(check_distinct({field: choices})[field])
     return space
 
@@ -186,7 +222,7 @@ class StudySection(BaseModel):
                 check_name(cls.model_fields, str(key), "key")
         return raw
 
-    def plan(self, fixed: Mapping[str, Any]) -> StudyPlan:
+    def plan(self, fixed: Mapping[str, Any], resolver: Resolver) -> StudyPlan:
         """Raises BadInput where a study of these could not run or would compare the
         incomparable.
         """
@@ -207,21 +243,43 @@ class StudySection(BaseModel):
             dict(self.space),
             self.pruner,
             fixed,
+            resolver,
         )
-        self._check_corners(plan)
+        refuse_unused_options(
+            [("fixed", fixed), ("study.space", plan.space)], all_options(plan.components())
+        )
+        plan = replace(plan, space=_typed_options(plan))
+        for field, fields in plan.corners():
+            with at(f"study.space.{field}"):
+                plan.configuration(fields)
         return plan
 
-    def _check_corners(self, plan: StudyPlan) -> None:
-        """Every bound and choice must be possible, with the others at their first."""
-        corners = {
-            field: (values.low, values.high) if isinstance(values, Range) else values
-            for field, values in plan.space.items()
-        }
-        first = {field: values[0] for field, values in corners.items()}
-        for field, values in corners.items():
-            for value in values:
-                with at(f"study.space.{field}"):
-                    plan.configuration({**first, field: value})
+
+def _typed_options(plan: StudyPlan) -> dict[str, Range | Choices]:
+    """The space with the options last, and their values of the types that their components say."""
+    plain = {name: values for name, values in plan.space.items() if "." not in name}
+    typed: dict[str, Range | Choices] = {}
+    for name, values in plan.space.items():
+        if "." in name:
+            with at(f"study.space.{name}"):
+                for component in plan.components():
+                    default = all_options([component]).get(name, _UNKNOWN)
+                    if default is not _UNKNOWN:
+                        values = _typed(default, values)
+                typed[name] = values
+    return {**plain, **typed}
+
+
+_UNKNOWN = object()
+
+
+def _typed(default: Any, values: Range | Choices) -> Range | Choices:
+    if not isinstance(values, Range):
+        return tuple(check_value(default, value) for value in values)
+    if isinstance(default, bool) or not isinstance(default, int | float):
+        raise BadInput(f"is no number (it is {default!r} by default): give a list of values")
+    low, high = check_value(default, values.low), check_value(default, values.high)
+    return check_bounds(type(default), low, high, values.log, values.step)
 
 
 def rungs(pruner: str, epochs: int) -> list[int]:

@@ -22,7 +22,8 @@ grid:
   loss: [sse, bce]
   transform: [none, binarize]
 seeds: 3
-fixed: {epochs: 4, hidden_dim: 16, latent_dim: 2, batch_size: 100, image_every: 2, images: 4}
+fixed: {epochs: 4, hidden_dim: 16, latent_dim: 2, batch_size: 100}
+pictures: {every: 2, samples: 4}
 """
 N_TRIALS, N_EPOCHS = 24, 4
 

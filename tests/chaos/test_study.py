@@ -25,7 +25,8 @@ study:
     hidden_dim: {low: 8, high: 32}
   pruner: hyperband
 seeds: 2
-fixed: {loss: bce, epochs: 4, latent_dim: 2, batch_size: 250, image_every: 0}
+fixed: {loss: bce, epochs: 4, latent_dim: 2, batch_size: 250}
+pictures: {every: 0}
 """
 """The last learning rate diverges: a study has failures."""
 

@@ -30,7 +30,8 @@ grid:
   encoder: [mlp1, mlp3]
   loss: [sse, bce]
 seeds: 4
-fixed: {epochs: 8, hidden_dim: 32, latent_dim: 2, batch_size: 50, image_every: 4, images: 4}
+fixed: {epochs: 8, hidden_dim: 32, latent_dim: 2, batch_size: 50}
+pictures: {every: 4, samples: 4}
 """
 STUDY = """
 name: study
@@ -43,7 +44,8 @@ study:
     encoder: [mlp1, mlp3]
   pruner: median
 seeds: 2
-fixed: {epochs: 8, hidden_dim: 32, latent_dim: 2, batch_size: 50, image_every: 0}
+fixed: {epochs: 8, hidden_dim: 32, latent_dim: 2, batch_size: 50}
+pictures: {every: 0}
 """
 
 

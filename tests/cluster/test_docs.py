@@ -32,7 +32,8 @@ name: study
 dataset: mnist5k
 study: {trials: 2, space: {lr: [0.001, 0.01]}}
 seeds: 1
-fixed: {epochs: 1, hidden_dim: 16, image_every: 0}
+fixed: {epochs: 1, hidden_dim: 16}
+pictures: {every: 0}
 """
 FROM_ELSEWHERE = {"EXPERIMENT", "CHECKPOINTS"}
 

@@ -26,7 +26,8 @@ name: slow
 dataset: mnist5k
 grid: {epochs: [100000, 2]}
 seeds: 1
-fixed: {encoder: mlp1, hidden_dim: 16, latent_dim: 2, batch_size: 500, image_every: 0}
+fixed: {encoder: mlp1, hidden_dim: 16, latent_dim: 2, batch_size: 500}
+pictures: {every: 0}
 """
 
 

@@ -20,7 +20,8 @@ LONG = """
 name: long
 dataset: mnist5k
 seeds: 2
-fixed: {encoder: mlp1, epochs: 60, hidden_dim: 64, latent_dim: 2, batch_size: 50, image_every: 0}
+fixed: {encoder: mlp1, epochs: 60, hidden_dim: 64, latent_dim: 2, batch_size: 50}
+pictures: {every: 0}
 """
 
 

@@ -22,6 +22,7 @@ from experiments.spec.experiment import load_experiment
 from experiments.sweep.retention import KEEP_ALL_UP_TO, Archiving
 from experiments.tracking import model_files
 from experiments.tracking.retries import connect
+from experiments.tracking.run_record import State
 from experiments.tracking.writer import ExperimentWriter
 from tests.conftest import REPOSITORY, Workspace, environment
 from tests.execution.test_worker import SMALL, some_task
@@ -100,7 +101,9 @@ def test_a_trial_that_is_run_again_writes_the_same_bytes(workspace: Workspace) -
     contents = []
     for _ in range(2):  # as after a kill between the archive and the last word
         task.checkpoint.write_bytes(checkpoint)
-        ExperimentWriter.create(workspace.tracking_uri, "tiny").set_status(task.run_id, "RUNNING")
+        ExperimentWriter.create(workspace.tracking_uri, "tiny").set_state(
+            task.run_id, State.RUNNING
+        )
         assert worker.advance(replace(task, fresh=False), print).state == "finished"
         connect(workspace.tracking_uri).delete_tag(task.run_id, "completed")
         contents.append({p.name: p.read_bytes() for p in folder(workspace, task.run_id).iterdir()})

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from experiments import load_curves, load_trials, summarize
+from experiments.tracking.image_names import step_of
+from experiments.tracking.reader import Reader
 from tests.conftest import REPOSITORY, TINY, Workspace
 from tests.tracked import numbers, runs
 from vae.configuration import Configuration, Trial
@@ -121,22 +123,35 @@ def test_configuration_runs_carry_the_means(finished: tuple[Workspace, str]) -> 
 
 
 def test_means_follow_when_seeds_are_added(workspace: Workspace) -> None:
-    """The curve of more seeds is another curve: it has one point an epoch, and no children left."""
+    """In the run that the configuration has, with what a person wrote on it."""
+    from mlflow import MlflowClient
+
     one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=sse", "--seeds"]
-    for seeds in ("0-1", "2-2"):
-        assert workspace.run("sweep.py", "tiny.yaml", *one, seeds).returncode == 0
+    assert workspace.run("sweep.py", "tiny.yaml", *one, "0-1").returncode == 0
+    (before,) = runs(database(workspace), "configuration")
+    client = MlflowClient(workspace.tracking_uri)
+    client.set_tag(before.run_id, "mlflow.note.content", "the one for the paper")
+    assert workspace.run("sweep.py", "tiny.yaml", *one, "2-2").returncode == 0
     (run,) = runs(database(workspace), "configuration")
     for seeds in ("0-2", "1-1"):
         assert workspace.run("sweep.py", "tiny.yaml", *one, seeds).returncode == 0
         assert runs(database(workspace), "configuration") == [run], "asking again changes nothing"
+    assert run.run_id == before.run_id
+    assert run.tags["mlflow.note.content"] == "the one for the paper"
     trials = load_trials("tiny", workspace.tracking_uri)
     assert run.metrics["return.mean"][-1][1] == pytest.approx(trials["return"].mean())
     assert run.metrics["n_finished"][-1][1] == 3
-    assert [step for step, _ in run.metrics["val/return.mean"]] == [1, 2]
     assert json.loads(run.tags["seeds"]) == [0, 1, 2]
     children = runs(database(workspace), "trial")
     assert {child.tags["mlflow.parentRunId"] for child in children} == {run.run_id}
     assert len(children) == 3
+    curves = [dict(child.metrics["val/return"]) for child in children]
+    mean = {epoch: pytest.approx(sum(c[epoch] for c in curves) / 3) for epoch in (1, 2)}
+    assert dict(run.metrics["val/return.mean"]) == mean, "the newest point of each step"
+    reader = Reader.find(workspace.tracking_uri, "tiny")
+    assert reader and dict(reader.curve(run.run_id, "val/return.mean")) == mean
+    images = workspace.folder / "mlartifacts" / "tiny" / run.run_id / "artifacts" / "images"
+    assert {step_of(str(p)) for p in images.glob("samples+*.png")} == {2, 3}, "a strip a seed"
 
 
 def test_analyze_out_writes_and_tracks_a_report(finished: tuple[Workspace, str]) -> None:
@@ -174,7 +189,7 @@ def test_pictures_are_where_mlflow_s_image_grid_looks(finished: tuple[Workspace,
     for folder in folders:
         names = sorted(p.name for p in folder.glob("*.png"))
         assert [name.split("+timestamp")[0] for name in names] == [
-            "reconstructions+step+2",  # image_every: 2
+            "reconstructions+step+2",  # pictures: {every: 2}
             "samples+step+2",
         ]
         assert len(list(folder.iterdir())) == 4  # each with its thumbnail
@@ -337,7 +352,7 @@ def test_dry_run_touches_nothing(workspace: Workspace) -> None:
 
 def test_dry_run_knows_what_is_done(finished: tuple[Workspace, str]) -> None:
     done = finished[0].run("sweep.py", "tiny.yaml", "--dry-run", "--seeds", "0-4")
-    assert "8 done, 12 missing" in done.stdout
+    assert "8 finished, 12 missing" in done.stdout
     assert "with" in done.stdout
     assert "workers (from measured" in " ".join(done.stdout.split())
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,3 +49,28 @@ def test_closed_form_kl_equals_monte_carlo_kl(seed: int) -> None:
 def test_kl_is_zero_exactly_at_the_prior() -> None:
     zeros = torch.zeros(2, 4)
     assert DiagonalNormal(zeros, zeros).kl_to_standard_normal().tolist() == [0.0, 0.0]
+
+
+@given(st.integers(0, 10_000))
+def test_the_log_density_from_the_noise_is_that_of_the_code(seed: int) -> None:
+    q = some(seed)
+    noise = torch.randn(7, 3, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    torch.testing.assert_close(q.log_prob_of_noise(noise), q.log_prob(q.rsample(noise)))
+
+
+@pytest.mark.parametrize("log_var", [-40.0, -88.0, -120.0, -1000.0])
+def test_a_tiny_variance_does_not_spoil_the_log_density_from_the_noise(log_var: float) -> None:
+    """In float32, where z - mean is rounded to nothing and exp(-log_var) overflows."""
+    q = DiagonalNormal(torch.ones(1, 3), torch.full((1, 3), log_var))
+    noise = torch.tensor([[0.5, -1.0, 2.0]])
+    expected = -0.5 * (0.25 + 1.0 + 4.0 + 3 * (log_var + 1.8378770664093453))
+    torch.testing.assert_close(q.log_prob_of_noise(noise), torch.tensor([expected]))
+
+
+def test_the_log_density_from_the_noise_passes_gradients_to_the_variance_alone() -> None:
+    """Of z = mean + σ · noise, the density at z does not depend on the mean."""
+    q = DiagonalNormal(torch.zeros(1, 2, requires_grad=True), torch.zeros(1, 2, requires_grad=True))
+    q.log_prob_of_noise(torch.ones(1, 2)).sum().backward()
+    assert q.mean.grad is None
+    assert q.log_var.grad is not None
+    assert q.log_var.grad.tolist() == [[-0.5, -0.5]]

@@ -8,10 +8,11 @@ from torch.distributions import Bernoulli, Normal
 from torch.distributions import ContinuousBernoulli as LibraryContinuousBernoulli
 
 from vae import registry
+from vae.components import check_component
 from vae.losses import BinaryCrossEntropy, ContinuousBernoulli, Gaussian, Loss, SumOfSquaredErrors
 
 every_loss = pytest.mark.parametrize(
-    "loss", [registry.lookup(registry.LOSSES, name, "loss")() for name in registry.LOSSES]
+    "loss", [check_component("loss", name).make() for name in registry.LOSSES]
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,7 +10,9 @@ from torch import nn
 from vae import registry
 from vae.configuration import Configuration
 from vae.layers import Shape
-from vae.model import fresh_model
+from vae.model import fresh_model, start_at_data
+from vae.objectives import minimised
+from vae.transforms import identity
 
 SHAPES: list[Shape] = [(1, 28, 28), (3, 32, 32), (1, 7, 5), (3, 1, 9)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -39,62 +42,18 @@ def test_any_network_takes_any_shape(shape: Shape, encoder: str, decoder: str) -
 @every_encoder
 @every_decoder
 @every_loss
-def test_every_parameter_gets_a_gradient(encoder: str, decoder: str, loss: str) -> None:
-    configuration = Configuration(encoder=encoder, decoder=decoder, loss=loss, hidden_dim=8)
-    model = fresh_model(configuration, (1, 28, 28), seed=0)
+@pytest.mark.parametrize("objective", registry.OBJECTIVES)
+def test_every_parameter_gets_a_gradient(
+    encoder: str, decoder: str, loss: str, objective: str
+) -> None:
+    fields = {"encoder": encoder, "decoder": decoder, "loss": loss, "objective": objective}
+    model = fresh_model(Configuration(**fields, hidden_dim=8), (1, 28, 28), seed=0)
     noise = torch.randn(4, 20, generator=torch.Generator().manual_seed(1))
     noise = noise.expand(model.noise_shape(4))
-    sum(model.training_terms(images((1, 28, 28)), noise)).mean().backward()  # type: ignore[union-attr]
+    minimised(model.training_terms(images((1, 28, 28)), noise), beta=1.0).mean().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
-
-
-IWAE = Configuration(loss="iwae", hidden_dim=8, latent_dim=3, iwae_samples=7)
-
-
-def test_one_importance_sample_is_a_one_sample_elbo() -> None:
-    """log p(x | z) + log p(z) − log q(z | x), whose mean over z is the ELBO."""
-    model = fresh_model(IWAE, (1, 6, 6), seed=0)
-    x, source = images((1, 6, 6)), torch.Generator().manual_seed(1)
-    noise = torch.randn(20_000, 1, 4, 3, generator=source)
-    with torch.inference_mode():
-        bounds = torch.stack([model.importance_terms(x, n)[2] for n in noise])
-        elbos = torch.stack([sum(model.elbo_terms(x, n[0])) for n in noise])  # type: ignore[arg-type]
-    error = (bounds.std(0) + elbos.std(0)) / len(noise) ** 0.5
-    assert ((bounds.mean(0) - elbos.mean(0)).abs() < 5 * error).all()
-
-
-def test_the_bound_is_tighter_with_more_samples_and_the_reported_terms_stay() -> None:
-    model = fresh_model(IWAE, (1, 6, 6), seed=0)
-    x, source = images((1, 6, 6)), torch.Generator().manual_seed(1)
-    means = []
-    with torch.inference_mode():
-        for k in (1, 5, 50):
-            noise = torch.randn(2000, k, 4, 3, generator=source)
-            terms = [torch.stack([t.mean() for t in model.importance_terms(x, n)]) for n in noise]
-            means.append(torch.stack(terms).mean(0))
-    reconstruction, kl, bound = torch.stack(means).T
-    assert bound.tolist() == sorted(bound.tolist(), reverse=True)
-    assert len(set(bound.tolist())) == 3
-    torch.testing.assert_close(reconstruction, reconstruction[:1].expand(3), rtol=1e-3, atol=0)
-    torch.testing.assert_close(kl, kl[:1].expand(3))
-
-
-def test_the_bound_by_hand() -> None:
-    model = fresh_model(IWAE, (1, 6, 6), seed=0)
-    x = images((1, 6, 6))
-    noise = torch.randn(model.noise_shape(4), generator=torch.Generator().manual_seed(1))
-    q_z = model.encoder(x)
-    q = torch.distributions.Normal(q_z.mean, torch.exp(0.5 * q_z.log_var))
-    weights = torch.zeros(4, dtype=torch.float64)
-    for one in noise:
-        z = q_z.rsample(one)
-        log_p_z = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
-        log_p_x = -model.loss.reconstruction(model.decoder(z), x)
-        weights += torch.exp((log_p_x + log_p_z - q.log_prob(z).sum(1)).double()) / 7
-    bound = model.importance_terms(x, noise)[2]
-    torch.testing.assert_close(bound.double(), -weights.log())
 
 
 def test_a_seed_fixes_the_weights_and_leaves_the_global_generator_alone() -> None:
@@ -116,3 +75,43 @@ def test_the_reference_s_networks_have_its_layers(encoder: str, n_linear: int) -
     assert (linear[-1].in_features, linear[-1].out_features) == (400, 2 * 20)
     decoder = [m for m in model.decoder.modules() if isinstance(m, nn.Linear)]
     assert [(m.in_features, m.out_features) for m in decoder] == [(20, 400), (400, 784)]
+
+
+@pytest.mark.parametrize(("named", "layers"), [("mlp1", 1), ("mlp3", 3)])
+def test_mlp_with_as_many_layers_is_the_reference_s_network(named: str, layers: int) -> None:
+    sizes = {"encoder": "mlp", "decoder": "mlp", "encoder.layers": layers, "decoder.layers": layers}
+    mine = fresh_model(Configuration(**sizes), (1, 28, 28), seed=0)
+    theirs = fresh_model(Configuration(encoder=named, decoder=named), (1, 28, 28), seed=0)
+    assert mine.state_dict().keys() == theirs.state_dict().keys()
+    for name, tensor in theirs.state_dict().items():
+        assert torch.equal(tensor, mine.state_dict()[name])
+
+
+@pytest.mark.parametrize("activation", registry.ACTIVATIONS)
+def test_mlp_has_the_layers_and_activations_it_is_asked_for(activation: str) -> None:
+    fields = {f"{side}.activation": activation for side in ("encoder", "decoder")}
+    layers = {"encoder.layers": 2, "decoder.layers": 4}
+    configuration = Configuration(encoder="mlp", decoder="mlp", **fields, **layers)
+    model = fresh_model(configuration, (1, 28, 28), seed=0)
+    kind = getattr(nn, registry.ACTIVATIONS[activation])
+    assert sum(isinstance(m, kind) for m in model.encoder.modules()) == 2
+    assert sum(isinstance(m, kind) for m in model.decoder.modules()) == 4
+    assert sum(isinstance(m, nn.Linear) for m in model.encoder.modules()) == 2 + 1
+    assert sum(isinstance(m, nn.Linear) for m in model.decoder.modules()) == 4 + 1
+
+
+@pytest.mark.parametrize("bias", ["random", "data"])
+def test_a_bias_at_the_data_decodes_to_the_mean_image(bias: str) -> None:
+    configuration = Configuration(decoder="mlp", hidden_dim=8, **{"decoder.bias": bias})
+    model = fresh_model(configuration, (1, 4, 5), seed=0)
+    raw = np.random.RandomState(0).randint(0, 256, (2500, 1, 4, 5)).astype(np.uint8)
+    raw[:, 0, 0, 0], raw[:, 0, 0, 1] = 0, 255  # pixels that never change
+    before = model.decoder[-2].bias.clone()
+    start_at_data(model, identity(raw, 0))
+    if bias == "random":
+        assert torch.equal(model.decoder[-2].bias, before)
+        return
+    with torch.no_grad():
+        model.decoder[-2].weight.zero_()
+    mean = torch.from_numpy(raw / 255).mean(0).float().clamp(1e-3, 1 - 1e-3)
+    torch.testing.assert_close(model.decode(torch.randn(3, 20)), mean.expand(3, 1, 4, 5))
