@@ -123,7 +123,7 @@ class Configuration(BaseModel):
         """Options may be given as fields, `{"encoder.width": 800}`; those left out are added."""
         if not isinstance(raw, dict):
             return raw
-        raw = without_moved(raw)
+        raw = as_written_today(raw)
         fields = {n: v for n, v in raw.items() if "." not in n}
         given = {**fields.pop("options", {}), **{n: v for n, v in raw.items() if "." in n}}
         digests = fields.pop("digests", {})
@@ -207,10 +207,12 @@ class Trial(BaseModel):
 
 def _identifying(configuration: Configuration) -> dict[str, Any]:
     """What tells the configuration from others, without what came later and says nothing new."""
+    # Not by iterating over it, which would also give what is cached in it by now.
+    plain = Configuration.model_fields.keys() - {"options", "digests"}
     fields = {
-        name: value
-        for name, value in configuration
-        if name not in ("options", "digests") and value != FIELDS_ADDED_LATER.get(name, _NOTHING)
+        name: getattr(configuration, name)
+        for name in plain
+        if getattr(configuration, name) != FIELDS_ADDED_LATER.get(name, _NOTHING)
     }
     for kind in KINDS:
         component = configuration.component(kind)
@@ -255,7 +257,7 @@ def check_field(name: str, value: Any, base_folder: Path | None = None) -> Any:
     return check_named(name, checked, base_folder).value if name in KINDS else checked
 
 
-def without_moved(stored: Mapping[str, Any]) -> dict[str, Any]:
+def as_written_today(stored: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a stored configuration without what has moved out of configurations since."""
     fields = {name: value for name, value in stored.items() if name not in _MOVED}
     if "iwae_samples" in stored and stored.get("loss") == "iwae":  # it was a loss then

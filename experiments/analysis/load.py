@@ -16,7 +16,7 @@ from experiments.secrets import mask
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
 from experiments.tracking.uris import check_reachable, default_uri
 from experiments.tracking.writer import ExperimentWriter
-from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial, without_moved
+from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial, as_written_today
 from vae.errors import BadInput
 from vae.signatures import frozen
 
@@ -115,7 +115,7 @@ def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> d
     given_up = tags.get("pruned") == "true"
     state = record.state if record else "pruned" if given_up else "missing"
     why = {"failed": tags.get("error", ""), "pruned": tags.get("pruned.reason", "")}
-    written = without_moved(json.loads(configuration_run.tags["configuration"]))
+    written = as_written_today(json.loads(configuration_run.tags["configuration"]))
     fields = written | {name: v for name, v in FIELDS_ADDED_LATER.items() if name not in written}
     row = {
         "run_id": record.run_id if record else "",

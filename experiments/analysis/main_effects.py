@@ -8,7 +8,12 @@ from collections.abc import Iterator
 import pandas as pd
 
 from experiments.analysis.statistics import holm, paired_p_value, t_interval
-from experiments.analysis.trial_columns import NOT_TAKEN, VERSIONS, varying_fields, with_options_filled
+from experiments.analysis.trial_columns import (
+    NOT_TAKEN,
+    VERSIONS,
+    varying_fields,
+    with_options_filled,
+)
 from experiments.metrics import find_metric
 from vae.configuration import NLL_FIELDS
 

@@ -58,6 +58,9 @@ def with_options_filled(trials: pd.DataFrame) -> pd.DataFrame:
     """The same with a dash for options that a trial's component does not take: in rows that are
     grouped, a missing value would leave its trial out.
     """
-    options = [column for column in fields_among(trials.columns) if "." in column]
-    filled = {name: trials[name].astype(object).where(trials[name].notna(), NOT_TAKEN) for name in options}
+    filled = {}
+    for name in fields_among(trials.columns):
+        if "." in name:
+            values = trials[name].astype(object)
+            filled[name] = values.where(values.notna(), NOT_TAKEN)
     return trials.assign(**filled)

@@ -20,11 +20,11 @@ class Task:
         run_id: its MLflow run, which exists
         until: the epoch to advance to, from wherever the checkpoint stands
         metric: what whoever asks wants to know before the last epoch: `return` or `test/nll`
-        pictures: that the trial logs
-        code: what of the user's own it executes
         fresh: the run has just been made and is empty
         archive: put the kept model's weights into the run
         checkpoint: the file of its checkpoint, which need not exist
+        pictures: that the trial logs
+        code: what of the user's own it executes
     """
 
     trial: Trial
@@ -32,14 +32,14 @@ class Task:
     run_id: str
     until: int
     metric: str
-    pictures: Pictures
-    code: tuple[Code, ...]
     fresh: bool
     archive: bool
     tracking_uri: str
     data_dir: str
     device: str
     checkpoint: Path
+    pictures: Pictures = field(default_factory=Pictures)
+    code: tuple[Code, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,13 @@ def test_seeds_tell_trials_apart_and_not_configurations() -> None:
     assert first.configuration.id == second.configuration.id
 
 
+def test_asking_for_an_identity_does_not_change_it() -> None:
+    asked, fresh = Configuration(), Configuration()
+    assert asked.id and asked.flat
+    assert Trial(configuration=asked, seed=0).id == Trial(configuration=fresh, seed=0).id
+    assert asked == fresh
+
+
 def test_how_a_number_is_written_does_not_matter() -> None:
     assert Configuration(lr="1e-3", beta=1).id == Configuration(lr=0.001, beta=1.0).id
 
