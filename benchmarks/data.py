@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vae import datasets
+from vae.components import check_component
+from vae.decoded import prepare, read
 from vae.errors import BadInput
 
 SMALL = "small"
@@ -21,7 +22,7 @@ def data_folder(wanted: Path, folder: Path) -> Path:
         folder: where to write another one otherwise
     """
     if (wanted / "MNIST" / "raw").is_dir():
-        datasets.DATASETS["mnist"].prepare(wanted)
+        prepare(check_component("dataset", "mnist"), wanted)
         return wanted.absolute()
     write_digits(folder / "data", 60_000, 10_000)
     return folder / "data"
@@ -33,7 +34,7 @@ def write_digits(folder: Path, n_train: int, n_test: int) -> None:
     if raw.exists():
         raise BadInput(f"{raw}: exists")
     raw.mkdir(parents=True)
-    images = datasets.read("mnist5k", "")
+    images = read(check_component("dataset", "mnist5k"), "")
     train = np.resize(images.train[:, 0], (n_train, 28, 28))
     test = np.resize(images.test[:, 0], (n_test, 28, 28))
     _write_idx(raw / "train-images-idx3-ubyte", train)

@@ -38,28 +38,28 @@ def advance_timed(task: Task) -> TrialResult:
     from experiments.execution import worker
 
     computing: list[float] = []
-    plain = worker.fit, worker.evaluate, worker.nll
+    plain = worker.fit, worker.evaluate, worker.score
     worker.fit = _timed_fit(worker.fit, computing)
     worker.evaluate = _timed(worker.evaluate, computing)
-    worker.nll = _timed(worker.nll, computing)
+    worker.score = _timed(worker.score, computing)
     try:
         return _recorded(task, computing)
     finally:
-        worker.fit, worker.evaluate, worker.nll = plain
+        worker.fit, worker.evaluate, worker.score = plain
 
 
 def advance_without_training(task: Task) -> TrialResult:
     """As a worker does, but epochs and evaluations come from nowhere."""
     from experiments.execution import worker
 
-    plain = worker.fit, worker.evaluate, worker.nll
+    plain = worker.fit, worker.evaluate, worker.score
     worker.fit = _no_fit
     worker.evaluate = lambda *_: _terms()
-    worker.nll = lambda *_: 100.0
+    worker.score = lambda *given: dict.fromkeys(given[-1], 100.0)
     try:
         return _recorded(task, [])
     finally:
-        worker.fit, worker.evaluate, worker.nll = plain
+        worker.fit, worker.evaluate, worker.score = plain
 
 
 def _recorded(task: Task, computing: list[float]) -> TrialResult:

@@ -91,16 +91,11 @@ def _times(
         checkpoint_dir=folder,
         device="cpu",
         engine="processes",
-        workers=options.n_cores,
-        retries=0,
-        timeout=None,
+        engine_options={"workers": options.n_cores, "retries": 0, "timeout": None},
         retry_failed=False,
         shard=Shard(1, 1),
         optuna_storage=None,
         archive=None,
-        ray_address="local",
-        cpus_per_trial=1,
-        gpus_per_trial=0,
     )
     with mock.patch.object(execution, "_advance_in_worker", advance):
         outcome = run_sweep(experiment, sweep)

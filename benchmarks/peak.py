@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -58,13 +59,13 @@ def _shares_of(
 ) -> list[float]:
     """By repetition; the first, which warms up, is left out."""
     from benchmarks.flops import training_flops
-    from vae.splits import Splits, load_splits
+    from vae.splits import load_splits
     from vae.training import Training, fit
 
     whole = load_splits(configuration, data_dir)
     n_images = 2_000 if configuration.encoder == "conv" else 15_000
     val = whole.val.part(0, 100)
-    splits = Splits(whole.train.part(0, n_images), val, whole.test, whole.test_bits)
+    splits = replace(whole, train=whole.train.part(0, n_images), val=val)
     training = Training(Trial(configuration=configuration, seed=0), whole.train.shape)
     flops = training_flops(configuration, whole.train.shape)
     matrices = _matrices()

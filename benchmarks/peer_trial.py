@@ -28,9 +28,10 @@ def run(fields: dict[str, str], epochs: int, tracking_uri: str) -> float:
     from experiments.execution.process import prepare_process
     from experiments.execution.worker import epoch_metrics
     from vae.configuration import Configuration, Trial
-    from vae.evaluation import evaluate, nll
+    from vae.evaluation import evaluate
     from vae.splits import load_splits
     from vae.training import Training, fit
+    from vae.yardstick import score
 
     prepare_process()
     trial = Trial(configuration=Configuration(dataset=DATASET, epochs=epochs, **fields), seed=0)
@@ -44,9 +45,9 @@ def run(fields: dict[str, str], epochs: int, tracking_uri: str) -> float:
         _log(client, run_id, metrics.epoch, metrics=epoch_metrics(metrics, configuration.beta))
     model = training.kept_model()
     test = evaluate(model, splits.test, trial.seed)
-    bits = splits.test_bits.part(0, configuration.nll_images)
-    bound = nll(model, splits.test, bits, configuration.nll_samples, trial.seed)
-    finals = {"test/return": test.episodic_return, "test/nll": bound}
+    n_samples, n_images = configuration.nll_samples, configuration.nll_images
+    nll = score(model, splits, n_samples, n_images, trial.seed, ("val", "test"))
+    finals = {"test/return": test.episodic_return, "val/nll": nll["val"], "test/nll": nll["test"]}
     _log(client, run_id, 0, metrics=finals)
     client.set_terminated(run_id)
     return training.best_return

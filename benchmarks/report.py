@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmarks.figures import Figure
 from benchmarks.options import Options
+from experiments.cli import typed_command
 from experiments.tracking.provenance import provenance
 
 _VERDICT = {True: "met", False: "missed", None: ""}
@@ -20,7 +21,7 @@ _VERDICT = {True: "met", False: "missed", None: ""}
 
 def machine(options: Options) -> dict[str, object]:
     """What the figures hold for."""
-    code = provenance()
+    code = provenance(typed_command())
     return {
         "date": date.today().isoformat(),
         "processor": _processor(),

@@ -54,20 +54,21 @@ def digests(backwards: bool) -> dict[str, str]:
 
 
 def _digest(trial: Trial) -> str:
-    from vae.evaluation import evaluate, nll
+    from vae.evaluation import evaluate
     from vae.splits import load_splits
     from vae.training import Training, fit
+    from vae.yardstick import score
 
     configuration = trial.configuration
     splits = load_splits(configuration, data_dir="")
     training = Training(trial, splits.train.shape)
     history = list(fit(training, splits, configuration.epochs))
     model = training.kept_model()
-    bits = splits.test_bits.part(0, configuration.nll_images)
+    n_samples, n_images = configuration.nll_samples, configuration.nll_images
     numbers = [
         *[astuple(terms) for epoch in history for terms in (epoch.train, epoch.val)],
         astuple(evaluate(model, splits.test, trial.seed)),
-        nll(model, splits.test, bits, configuration.nll_samples, trial.seed),
+        score(model, splits, n_samples, n_images, trial.seed, ("val", "test")),
     ]
     digest = hashlib.sha256(repr(numbers).encode())
     for weights in model.state_dict().values():

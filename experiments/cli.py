@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,10 @@ from experiments.secrets import mask
 from experiments.spec.shard import Shard
 from experiments.tracking.errors import TrackingLost
 from vae.errors import BadInput
+
+_SCRIPTS = ("sweep.py", "analyze.py", "evaluate.py")
+_INSTALLED = "vae-"
+_CHECKOUT = Path(__file__).resolve().parents[1]
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -31,6 +37,37 @@ class Parser(argparse.ArgumentParser):
 def program() -> str:
     """What was typed: `sweep.py` in a checkout, `vae-sweep` where the package is installed."""
     return Path(sys.argv[0]).name
+
+
+def typed_command() -> str:
+    """The command line of this process, to be typed again; passwords masked."""
+    return mask(shlex.join([*_how_to_type(Path(sys.argv[0])), *sys.argv[1:]]))
+
+
+def command(name: str, *arguments: str) -> str:
+    """Another command of this project, to be typed where this one was; passwords masked.
+
+    Args:
+        name: `sweep`, `analyze` or `evaluate`
+    """
+    typed = Path(sys.argv[0])
+    if typed.name in _SCRIPTS:
+        there = typed.with_name(f"{name}.py")
+    elif typed.name.startswith(_INSTALLED):
+        there = typed.with_name(f"{_INSTALLED}{name}")
+    else:  # a notebook or a script, which imports from a checkout or from what is installed
+        script = _CHECKOUT / f"{name}.py"
+        there = script if script.exists() else Path(f"{_INSTALLED}{name}")
+    return mask(shlex.join([*_how_to_type(there), *arguments]))
+
+
+def _how_to_type(script: Path) -> list[str]:
+    """`python sweep.py`; `vae-sweep`, with its folder where the shell would not find it."""
+    if script.suffix == ".py":
+        return ["python", str(script)]
+    found = shutil.which(script.name)
+    near = found is not None and Path(found).resolve() == script.resolve()
+    return [script.name if near or script.parent == Path() else str(script)]
 
 
 def run_command(main: Callable[[], int]) -> NoReturn:

@@ -24,8 +24,8 @@ class Metric:
     Attributes:
         unit: as a label of an axis shows it
         split: the images it is of: train, val, test; empty for what is of none
-        scale: the configuration fields that change what it measures: values are compared only
-            where all of these agree
+        scale: the columns of trials that change what it measures: values are compared only where
+            all of these agree
         aggregate: its name on a configuration run; empty where it is not aggregated there
         final: logged once, at a trial's end, rather than every epoch
     """
@@ -34,7 +34,7 @@ class Metric:
     unit: str
     direction: Direction
     split: str
-    scale: tuple[str, ...] = RETURN_SCALE_FIELDS
+    scale: tuple[str, ...] = (*RETURN_SCALE_FIELDS, "yardstick")
     aggregate: str = ""
     final: bool = True
 
@@ -60,7 +60,7 @@ class Metric:
 
 _NATS = "nats per image"
 _HIGHER, _LOWER, _NONE = Direction.HIGHER, Direction.LOWER, Direction.NONE
-_NLL_SCALE = ("dataset", *NLL_FIELDS)
+_NLL_SCALE = ("dataset", "yardstick", *NLL_FIELDS)
 
 _TABLE = (
     Metric("return", _NATS, _HIGHER, "val", aggregate="return"),
@@ -68,7 +68,9 @@ _TABLE = (
     Metric("test/return", _NATS, _HIGHER, "test"),
     Metric("test/reconstruction", _NATS, _LOWER, "test"),
     Metric("test/kl", _NATS, _LOWER, "test"),
+    Metric("val/nll", _NATS, _LOWER, "val", scale=_NLL_SCALE, aggregate="val/nll"),
     Metric("test/nll", _NATS, _LOWER, "test", scale=_NLL_SCALE, aggregate="nll"),
+    Metric("test/bits_per_dim", "bits per dimension", _LOWER, "test", scale=_NLL_SCALE),
     Metric("train/loss", _NATS, _LOWER, "train", final=False),
     Metric("train/reconstruction", _NATS, _LOWER, "train", final=False),
     Metric("train/kl", _NATS, _LOWER, "train", final=False),
@@ -101,5 +103,5 @@ CURVE = "val/return"
 YARDSTICK = "test/nll"
 """The metric that compares configurations across losses and transforms."""
 
-DECISION_METRICS = {"return": "return", "nll": "test/nll"}
-"""What may choose, by its name in an experiment file."""
+DECISION_METRICS = {"return": "return", "nll": "val/nll"}
+"""What may choose, by its name in an experiment file: nothing of the test set."""

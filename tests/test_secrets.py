@@ -8,8 +8,8 @@ import pytest
 
 import analyze
 import sweep
+from experiments.cli import typed_command
 from experiments.secrets import mask, without_credentials
-from experiments.tracking.provenance import provenance
 
 SECRET = "geheim"  # noqa: S105 - what is looked for
 ADDRESS = f"postgresql://me:{SECRET}@host:5432/db"
@@ -38,7 +38,7 @@ def test_links_carry_no_credentials() -> None:
 
 def test_the_command_that_is_tagged_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["sweep.py", "x", "--optuna-storage", ADDRESS])
-    assert provenance().command == (
+    assert typed_command() == (
         "python sweep.py x --optuna-storage postgresql://me:***@host:5432/db"
     )
 

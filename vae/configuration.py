@@ -23,6 +23,7 @@ from pydantic import (
 from vae.components import Component
 from vae.consistency import check_consistency
 from vae.datasets import describe
+from vae.decoding import DataSet
 from vae.errors import BadInput
 from vae.registry import KINDS, check_name
 from vae.resolution import all_options, check_named, checked_before, own_options, resolve_components
@@ -99,7 +100,8 @@ class Configuration(BaseModel):
     nll_samples: PositiveInt = 50
     """K of the yardstick: importance samples per image."""
     nll_images: PositiveInt = 500
-    """How many test images, from the first, the yardstick is estimated on."""
+    """How many images, from the first, the yardstick is estimated on: of the test set, and of the
+    validation set if it has so many. The default is less for a test set that has not."""
     objective: ComponentName = "elbo"
     """What of the likelihood training minimises."""
     beta_schedule: ComponentName = "constant"
@@ -131,7 +133,7 @@ class Configuration(BaseModel):
         components = resolve_components(defaults | fields, given, digests)
         data = describe(components["dataset"]) if "dataset" in components else None
         return {
-            **({"val_size": data.val_size} if data else {}),
+            **(_sizes_of(data, cls.model_fields["nll_images"].default) if data else {}),
             **fields,
             **{kind: component.value for kind, component in components.items()},
             "options": all_options(components.values()),
@@ -156,6 +158,11 @@ class Configuration(BaseModel):
         if data is None:  # the user's own, on another machine
             return
         n_train = data.train_size - self.val_size
+        if data.val_is_given and self.val_size != data.val_size:
+            raise ValueError(
+                f"val_size {self.val_size}: '{self.dataset}' has {data.val_size} validation images "
+                f"of its own; leave val_size out"
+            )
         if n_train < 1:
             raise ValueError(
                 f"val_size {self.val_size} leaves no training images of the "
@@ -182,6 +189,14 @@ class Configuration(BaseModel):
         """Every field, and every option of the components that are used, by name."""
         return {n: v for n, v in self.model_dump().items() if n != "digests"}
 
+    @property
+    def code_digest(self) -> str:
+        """Of all code of the user's own together: of one component, that of the component."""
+        digests = {kind: d for kind, d in self.digests.items() if kind != "dataset"}
+        if len(set(digests.values())) <= 1:
+            return next(iter(digests.values()), "")
+        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:16]
+
     def __hash__(self) -> int:
         return hash(self.id)
 
@@ -203,6 +218,11 @@ class Trial(BaseModel):
     def id(self) -> str:
         """Sixteen hexadecimal digits, the same for equal trials on every machine."""
         return _identity({"configuration": _identifying(self.configuration), "seed": self.seed})
+
+
+def _sizes_of(data: DataSet, nll_images: int) -> dict[str, int]:
+    """Defaults that the data set determines."""
+    return {"val_size": data.val_size, "nll_images": min(nll_images, data.test_size)}
 
 
 def _identifying(configuration: Configuration) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from vae.decoding import UNKNOWN, DataSet, Images, Progress, Source, writable
 from vae.errors import BadInput
@@ -74,8 +74,7 @@ def _write(folder: Path, source: Source, on_progress: Progress) -> None:
     shape = (data_set.train_size + data_set.test_size, *data_set.shape)
     # Written, not mapped: on a full disk that is an error, where a mapping kills the process.
     with (folder / _IMAGES).open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
+        _write_header(file, shape)
         start, size = file.tell(), int(np.prod(shape[1:]))
         for index, piece in source.pieces(on_progress):
             file.seek(start + index * size)
@@ -85,6 +84,18 @@ def _write(folder: Path, source: Source, on_progress: Progress) -> None:
         np.save(folder / _LABELS, labels)
     content = {"format": _FORMAT, **dataclasses.asdict(data_set)}
     (folder / _FACTS).write_text(json.dumps(content, indent=2) + "\n")
+
+
+def forget(data_dir: Path, key: str) -> None:
+    """Delete what was decoded."""
+    shutil.rmtree(folder(data_dir, key), ignore_errors=True)
+
+
+def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    import numpy as np
+
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 def read(data_dir: Path, key: str) -> Images:
@@ -115,30 +126,72 @@ def _whole(labels: np.ndarray | None) -> np.ndarray | None:
     return None if labels is None or (labels == UNKNOWN).any() else labels
 
 
+def _write_array(path: Path, shape: tuple[int, ...], pieces: Iterator[np.ndarray]) -> None:
+    draft = path.with_suffix(f".{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            _write_header(file, shape)
+            for piece in pieces:
+                file.write(piece.tobytes())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def beside(images: np.ndarray, name: str) -> Path | None:
+    """A file beside decoded `images` for what is made of them; None for those of no cache."""
+    folder = Path(getattr(images, "filename", None) or "").parent
+    return folder / name if (folder / _FACTS).exists() else None
+
+
+def made_once(
+    path: Path, shape: tuple[int, ...], pieces: Callable[[], Iterator[np.ndarray]]
+) -> np.ndarray:
+    """Map the `uint8` array in a file, which the first process that wants it writes.
+
+    Args:
+        pieces: makes it, in order along its first axis
+    """
+    import numpy as np
+
+    if not path.exists():
+        with lock(path.parent, path.name):
+            if not path.exists():
+                _write_array(path, shape, pieces())
+    made: np.ndarray = np.load(path, mmap_mode="c", allow_pickle=False)
+    return made
+
+
 # ------------------------------------------------------- what was computed of a user's files
 
 
 def remembered(data_dir: Path, path: Path) -> dict[str, Any]:
     """What `remember` wrote of a file or folder; empty if nothing."""
-    try:
-        everything = json.loads((data_dir / "cache" / _FILES).read_text())
-        return dict(everything[str(path)])
-    except (OSError, ValueError, TypeError, KeyError):
-        return {}
+    found = _all_remembered(data_dir).get(str(path))
+    return found if isinstance(found, dict) else {}
 
 
 def remember(data_dir: Path, path: Path, content: dict[str, Any]) -> None:
     """Write `content` down beside what is known of other files; the caller holds the lock."""
+    everything = _all_remembered(data_dir) | {str(path): content}
     file = data_dir / "cache" / _FILES
-    try:
-        everything = json.loads(file.read_text())
-    except (OSError, ValueError):
-        everything = {}
-    everything[str(path)] = content
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(f".{os.getpid()}")
     draft.write_text(json.dumps(everything, indent=2) + "\n")
     draft.replace(file)
+
+
+def _all_remembered(data_dir: Path) -> dict[str, Any]:
+    try:
+        everything = json.loads((data_dir / "cache" / _FILES).read_text())
+    except (OSError, ValueError):
+        return {}
+    return everything if isinstance(everything, dict) else {}
+
+
+def lock_file(data_dir: Path, name: str) -> Path:
+    """It is there while somebody holds the lock, or after he was killed."""
+    return data_dir / f".{name}.lock"
 
 
 @contextlib.contextmanager
@@ -150,7 +203,7 @@ def lock(data_dir: Path, name: str, wait: Callable[[], None] = lambda: None) -> 
     Args:
         wait: is called once if somebody else holds it
     """
-    path = data_dir / f".{name}.lock"
+    path = lock_file(data_dir, name)
     made = [p for p in (data_dir, *data_dir.absolute().parents) if not p.exists()]
     writable(data_dir)
     descriptor = _acquire(path, wait)

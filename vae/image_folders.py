@@ -49,6 +49,11 @@ class Listing:
     parts: Mapping[str, tuple[ImageFile, ...]]
     others: int
 
+    def files(self) -> Iterator[str]:
+        """The paths of all images."""
+        for files in self.parts.values():
+            yield from (file.path for file in files)
+
 
 def image_folder(folder: Path, *, size: int = 0, yardstick: str = "discretised") -> Source:
     """A folder of images.
@@ -69,7 +74,7 @@ def image_folder(folder: Path, *, size: int = 0, yardstick: str = "discretised")
         name: _part(files, (channels, height, width), size, listing.parts["train"][0].path)
         for name, files in listing.parts.items()
     }
-    notes = ()
+    notes: tuple[str, ...] = ()
     if listing.others:
         notes = (f"{folder}: {listing.others} files are neither PNG nor JPEG and are left out",)
     return Source(str(folder), parts, notes)
@@ -110,16 +115,16 @@ def _listing(folder: Path, levels: Mapping[str, _Level]) -> Listing:
     classes = sorted({name for level in levels.values() for name in level.folders})
     parts, others = {}, 0
     for part, level in levels.items():
-        here = folder / part if len(levels) > 1 or level.path != folder else folder
-        parts[part] = tuple(_in_turn(here, level, classes))
+        parts[part] = tuple(_in_turn(level, classes))
         others += level.n_others
         if not parts[part]:
-            raise BadInput(f"{here}: holds no PNG or JPEG files")
+            raise BadInput(f"{level.path}: holds no PNG or JPEG files")
     return Listing(folder, parts, others)
 
 
-def _in_turn(folder: Path, level: _Level, classes: list[str]) -> Iterator[ImageFile]:
+def _in_turn(level: _Level, classes: list[str]) -> Iterator[ImageFile]:
     """In the order of the names; of several classes, each at equal distances."""
+    folder = level.path
     if level.folders and level.images:
         raise BadInput(f"{folder / level.images[0]}: lies beside folders, which stand for classes")
     if not level.folders:
@@ -169,20 +174,18 @@ class _Level:
 # ------------------------------------------------------------------------ what is in them
 
 
-def _part(
-    files: tuple[ImageFile, ...], shape: tuple[int, int, int], size: int, first: str
-) -> Part:
+def _part(files: tuple[ImageFile, ...], shape: tuple[int, int, int], size: int, first: str) -> Part:
     import numpy as np
 
     def chunks() -> Iterator[np.ndarray]:
         n = max(1, _CHUNK_BYTES // int(np.prod(shape)))
         for start in range(0, len(files), n):
-            yield np.stack([_like_first(file.path) for file in files[start : start + n]])
+            yield np.stack([like_first(file.path) for file in files[start : start + n]])
 
-    def _like_first(path: str) -> np.ndarray:
+    def like_first(path: str) -> np.ndarray:
         image = _decode(path, size)
         if image.shape[0] != shape[0]:
-            raise BadInput(f"{path}: is {_colours(image)}, and {first} is {_of_channels(shape[0])}")
+            raise BadInput(f"{path}: is {_colours(image.shape)}, and {first} is {_colours(shape)}")
         if image.shape != shape:
             raise BadInput(
                 f"{path}: is {by(image.shape[1:])} pixels, and {first} {by(shape[1:])}; the option "
@@ -191,16 +194,11 @@ def _part(
         return image
 
     labels = [file.label for file in files]
-    known = None if None in labels else np.array(labels)
-    return Part(len(files), shape, chunks, known)
+    return Part(len(files), shape, chunks, None if None in labels else np.array(labels))
 
 
-def _colours(image: np.ndarray) -> str:
-    return _of_channels(image.shape[0])
-
-
-def _of_channels(n: int) -> str:
-    return "gray" if n == 1 else "in colour"
+def _colours(shape: tuple[int, ...]) -> str:
+    return "gray" if shape[0] == 1 else "in colour"
 
 
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
@@ -216,7 +214,7 @@ def _decode(path: str, size: int) -> np.ndarray:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             turned = ImageOps.exif_transpose(_in_known_mode(path, image))
             if size:
-                turned = ImageOps.fit(turned, (size, size), Image.Resampling.LANCZOS)
+                turned = _middle(turned).resize((size, size), Image.Resampling.LANCZOS)
             pixels = np.asarray(turned)
     except BadInput:
         raise
@@ -224,6 +222,13 @@ def _decode(path: str, size: int) -> np.ndarray:
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise BadInput(f"{path}: cannot be read as PNG or JPEG ({reason})") from error
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    """Its largest square; cut out first, so that scaling mixes in nothing from beside it."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
 
 
 def _in_known_mode(path: str, image: Image.Image) -> Image.Image:

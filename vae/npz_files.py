@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from vae.decoding import Source
 from vae.errors import BadInput
-from vae.image_arrays import RawArray, in_memory, source_of
+from vae.image_arrays import RawArray, in_memory, source_of_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ def npz_file(path: Path, *, yardstick: str = "discretised") -> Source:
     with _damage(path), zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.endswith(".npy")]
         arrays = {name.removesuffix(".npy"): _array(path, name, archive) for name in names}
-    return source_of(str(path), arrays)
+    return source_of_arrays(str(path), arrays)
 
 
 @contextlib.contextmanager

@@ -69,7 +69,17 @@ ACTIVATIONS = {
 }
 """Of the networks' option `activation`: names in `torch.nn`."""
 
-DATASET_TARGETS = {"fashion_mnist": "", "kmnist": "", "mnist": "", "mnist5k": ""}
+DATASET_TARGETS = {
+    "cifar10": "vae.colour_sets:cifar10",
+    "emnist": "vae.idx_files:emnist",
+    "fashion_mnist": "vae.idx_files:fashion_mnist",
+    "kmnist": "vae.idx_files:kmnist",
+    "mnist": "vae.idx_files:mnist",
+    "mnist5k": "vae.small_sets:mnist5k",
+    "patches": "vae.small_sets:patches",
+    "qmnist": "vae.idx_files:qmnist",
+    "svhn": "vae.colour_sets:svhn",
+}
 
 KINDS: dict[str, Mapping[str, str]] = {
     "dataset": DATASET_TARGETS,

@@ -8,6 +8,7 @@ batch becomes `float32` only when it is taken. Their names in experiment files a
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from vae import data_cache
 from vae.layers import Shape
 
 BINARIZATION_SEED = 3435
@@ -72,6 +74,55 @@ class GrayValues:
         return type(self)(self.images.to(device))
 
 
+class Luma(GrayValues):
+    """The brightness of colour images, computed when a batch is taken."""
+
+    @property
+    def shape(self) -> Shape:
+        _, height, width = self.images.shape[1:]
+        return 1, height, width
+
+    def batch(self, indices: Tensor) -> Tensor:
+        return luma(self.images.index_select(0, indices)).float().div_(255)
+
+
+def luma(images: Tensor) -> Tensor:
+    """Gray values of colour images, `uint8`: `(n, 3, height, width)` to `(n, 1, height, width)`.
+
+    By the weights of ITU-R 601, rounded as Pillow does it.
+    """
+    total = torch.full_like(images[:, :1], 32768, dtype=torch.int32)
+    for channel, weight in enumerate((19595, 38470, 7471)):  # of 65,536
+        total.add_(images[:, channel : channel + 1].int(), alpha=weight)
+    return total.bitwise_right_shift_(16).byte()
+
+
+class Rounded:
+    """What a transform shows, as the nearest of 256 values."""
+
+    def __init__(self, shown: Batches) -> None:
+        self.shown = shown
+
+    def __len__(self) -> int:
+        return len(self.shown)
+
+    @property
+    def shape(self) -> Shape:
+        return self.shown.shape
+
+    def batch(self, indices: Tensor) -> Tensor:
+        return self.shown.batch(indices).mul(255).round_().div_(255)
+
+    def training_batch(self, indices: Tensor, generator: Generator) -> Tensor:
+        return self.batch(indices)
+
+    def part(self, start: int, stop: int) -> Rounded:
+        return type(self)(self.shown.part(start, stop))
+
+    def to(self, device: torch.device) -> Rounded:
+        return type(self)(self.shown.to(device))
+
+
 class FreshBits(GrayValues):
     """Bernoulli(pixel / 255), drawn anew for every training batch."""
 
@@ -125,23 +176,63 @@ class Bits:
         return type(self)(self.packed.to(device), self.shape)
 
 
-def static_bits(images: np.ndarray, stream: int) -> Bits:
+_CHUNK_PIXELS = 784_000
+"""Pixels that static bits are drawn for at once, in at most 1,000 images; others would be drawn
+with another number."""
+
+_LARGE = 8 << 20
+"""Bytes of bits that are mapped from a file rather than kept by each worker."""
+
+
+def static_bits(images: np.ndarray, stream: int, gray: bool = False) -> Bits:
     """x ~ Bernoulli(pixel / 255), drawn once and the same for every trial and seed.
 
     Args:
         images: `uint8`, `(n, channels, height, width)`
         stream: tells the arrays of one data set apart, so that they share no randomness
+        gray: of the luma of colour images
     """
+
+    channels, height, width = images.shape[1:]
+    shape = 1 if gray else channels, height, width
+    n_at_once = _images_at_once(shape)
+
+    def chunks() -> Iterator[np.ndarray]:
+        for start in range(0, len(images), n_at_once):
+            chunk = images[start : start + n_at_once]
+            yield luma(torch.from_numpy(chunk)).numpy() if gray else chunk
+
+    packed_shape = len(images), (math.prod(shape) + 7) // 8
+    name = f"bits-{stream}-{'gray' if gray else 'all'}.npy"
+    path = data_cache.beside(images, name) if math.prod(packed_shape) > _LARGE else None
+    if path is not None:  # all workers map one file
+        made = data_cache.made_once(path, packed_shape, lambda: _packed(chunks(), stream))
+        return Bits(torch.from_numpy(made), shape)
+    packed = np.empty(packed_shape, dtype=np.uint8)
+    for i, bits in enumerate(_packed(chunks(), stream)):
+        packed[i * n_at_once : (i + 1) * n_at_once] = bits
+    return Bits(torch.from_numpy(packed), shape)
+
+
+def _images_at_once(shape: Shape) -> int:
+    return min(1000, max(1, _CHUNK_PIXELS // math.prod(shape)))
+
+
+def bits_of(shown: Batches, stream: int) -> Bits:
+    """Static bits with the probabilities that a transform shows."""
+    indices = torch.arange(len(shown)).split(_images_at_once(shown.shape))
+    chunks = ((shown.batch(i).cpu() * 255).round().byte().numpy() for i in indices)
+    packed = np.concatenate(list(_packed(chunks, stream)))
+    return Bits(torch.from_numpy(packed), shown.shape)
+
+
+def _packed(chunks: Iterable[np.ndarray], stream: int) -> Iterator[np.ndarray]:
     # RandomState's streams are frozen for all time; a Generator's may change with numpy.
     random = np.random.RandomState([BINARIZATION_SEED, stream])
-    packed = np.empty((len(images), (images[0].size + 7) // 8), dtype=np.uint8)
-    for start in range(0, len(images), 1000):
-        pixels = images[start : start + 1000].reshape(-1, images[0].size)
+    for chunk in chunks:
+        pixels = chunk.reshape(len(chunk), -1)
         # A uniform integer in 0..254 is below `pixel` with probability pixel / 255, exactly.
-        bits = random.randint(0, 255, pixels.shape, dtype=np.uint8) < pixels
-        packed[start : start + 1000] = np.packbits(bits, axis=1)
-    channels, height, width = images.shape[1:]
-    return Bits(torch.from_numpy(packed), (channels, height, width))
+        yield np.packbits(random.randint(0, 255, pixels.shape, dtype=np.uint8) < pixels, axis=1)
 
 
 def identity(images: np.ndarray, stream: int) -> Batches:
@@ -153,9 +244,7 @@ def grayscale(images: np.ndarray, stream: int) -> Batches:
     """`grayscale`: one channel by luma weights (ITU-R 601); gray images stay as they are."""
     if images.shape[1] == 1:
         return identity(images, stream)
-    from torchvision.transforms.v2.functional import rgb_to_grayscale  # slow to import
-
-    return GrayValues(rgb_to_grayscale(torch.from_numpy(images)))
+    return Luma(torch.from_numpy(images))
 
 
 def binarize(images: np.ndarray, stream: int) -> Batches:

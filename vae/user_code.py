@@ -140,9 +140,14 @@ def remember(codes: Iterable[Code], under: str = "") -> None:
         _known[under or code.digest] = code
 
 
-def known_of(digests: Iterable[str]) -> tuple[Code, ...]:
+def remember_all(codes: Mapping[str, Code]) -> None:
+    """Let this process execute `codes`, known by their keys."""
+    _known.update(codes)
+
+
+def known_of(digests: Iterable[str]) -> dict[str, Code]:
     """Those of the digests that are of code."""
-    return tuple(code for digest in digests if (code := known(digest)))
+    return {digest: code for digest in digests if (code := known(digest))}
 
 
 def known(digest: str) -> Code | None:

@@ -7,7 +7,7 @@ static bits, discretised pixels score the 8-bit values of photographs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from vae.distributions import DiagonalNormal
 from vae.errors import Diverged
 from vae.model import VAE
 from vae.randomness import generator
+from vae.splits import Splits
 from vae.transforms import Batches
 
 NLL_EPSILON = 1e-4
@@ -234,6 +235,29 @@ def _log_weights(
     z = q_z.rsample(noise)
     log_p_x_given_z = how.log_prob(model, z, x)
     return log_p_x_given_z + DiagonalNormal.standard_log_prob(z) - q_z.log_prob_of_noise(noise)
+
+
+def score(
+    model: VAE, splits: Splits, n_samples: int, n_images: int, seed: int, of: Iterable[str]
+) -> dict[str, float]:
+    """The yardstick by split, in nats per image.
+
+    Args:
+        n_images: of each split, from the first; all where it has fewer
+        of: `train`, `val`, `test`
+    """
+    how = likelihood(splits.yardstick, model, splits.val, splits.val_pixels, seed)
+    parts = {
+        "train": (splits.train, splits.train_pixels),
+        "val": (splits.val, splits.val_pixels),
+        "test": (splits.test, splits.test_pixels),
+    }
+    scores = {}
+    for name in of:
+        images, pixels = parts[name]
+        first = pixels.part(0, min(n_images, len(pixels)))
+        scores[name] = nll(model, images, first, how, n_samples, seed)
+    return scores
 
 
 def bits_per_dim(nats: float, pixels: Batches) -> float:

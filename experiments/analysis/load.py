@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from experiments.analysis.trial_columns import FIELDS, VERSIONS, fields_among
+from experiments.cli import command
 from experiments.metrics import FINAL_METRICS
 from experiments.secrets import mask
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
@@ -32,9 +33,10 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
         One row per expected trial, in the order of their configurations and seeds. Columns:
         `run_id`, `trial_id`, `configuration_id`, `seed`, `state` (finished, failed, pruned,
         running, missing), `error` (why it failed, or was given up), `numbers_version`,
-        `code_digest` and `data_digest` (of the user's own; else empty), every configuration
-        field and every option with its type (missing where the component does not take it), and
-        the final metrics under their MLflow names, in nats per image (NaN unless finished).
+        `code_digest` and `data_digest` (of the user's own; else empty), `yardstick` (how nll reads
+        which pixels: `bernoulli 1 × 28 × 28`), every configuration field and every option with its
+        type (missing where the component does not take it), and the final metrics under their
+        MLflow names, in nats per image (NaN unless finished).
 
     Raises:
         BadInput: when there is no such experiment, or nothing tracks at `tracking_uri`.
@@ -100,7 +102,7 @@ def open_experiment(experiment: str, tracking_uri: str | None) -> ExperimentWrit
     if tracker is None:
         raise BadInput(
             f"nothing of experiment '{experiment}' is tracked at {mask(uri)}: "
-            f"run `python sweep.py {experiment}` first, or give another --tracking-uri"
+            f"run `{command('sweep', experiment)}` first, or give another --tracking-uri"
         )
     return tracker
 
@@ -127,6 +129,7 @@ def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> d
         "numbers_version": int(tags.get("numbers_version", 1)),
         "code_digest": tags.get("code_digest", ""),
         "data_digest": tags.get("data_digest", ""),
+        "yardstick": configuration_run.tags.get("yardstick", ""),
         **{name: frozen(value) for name, value in fields.items() if name != "digests"},
     }
     finals = record.metrics if record and state == "finished" else {}
@@ -144,7 +147,7 @@ def _columns(rows: list[dict[str, Any]]) -> list[str]:
     identity = ["run_id", "trial_id", "configuration_id", "seed", "state", "error"]
     present = dict.fromkeys(name for row in rows for name in row)
     fields = fields_among(present) if rows else FIELDS
-    known = [*identity, *VERSIONS, *fields, *FINAL_METRICS]
+    known = [*identity, *VERSIONS, "yardstick", *fields, *FINAL_METRICS]
     return [*known, *(name for name in present if name not in known)]
 
 

@@ -61,7 +61,7 @@ def _parser() -> Parser:
     add(
         "--register",
         metavar="NAME",
-        help="also register the best seed of the configuration with the best mean test/nll as "
+        help="also register the best seed of the configuration with the best mean val/nll as "
         "MLflow model NAME, alias `champion`",
     )
     return parser

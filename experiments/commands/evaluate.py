@@ -10,9 +10,6 @@ from typing import NoReturn
 from experiments.cli import Parser, check_can_be_made, positive_int, run_command
 from experiments.spec.yaml_files import experiment_name
 from experiments.tracking.uris import default_uri
-from vae.datasets import DATASETS
-from vae.errors import at
-from vae.registry import check_name
 
 MOST_SAMPLES = 5000
 
@@ -24,21 +21,23 @@ def main() -> NoReturn:
 
 def _main() -> int:
     arguments = _parser().parse_args()
-    if arguments.dataset is not None:
-        with at("--dataset"):
-            check_name(DATASETS, arguments.dataset, "dataset")
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
     from experiments.models.load import choose  # MLflow takes its time to import, and so does torch
 
     chosen = choose(experiment_name(arguments.run), arguments.tracking_uri)
+    from experiments.execution.devices import check_device
     from experiments.models.evaluate import evaluate_subject, load_subject
     from experiments.models.terminal import print_evaluation
-    from experiments.sweep.options import check_device
 
     check_device(arguments.device)
     subject = load_subject(
-        chosen, arguments.data_dir, arguments.dataset, arguments.samples, arguments.device
+        chosen,
+        arguments.data_dir,
+        arguments.dataset,
+        arguments.samples,
+        arguments.device,
+        arguments.trust_code,
     )
     print_evaluation(subject, evaluate_subject(subject))
     if arguments.out is not None:
@@ -62,7 +61,7 @@ def _parser() -> Parser:
     add(
         "run",
         help="the id of a trial run; of a configuration run, for its seed with the highest "
-        "return; or an experiment, for the best seed of the configuration with the best test/nll",
+        "return; or an experiment, for the best seed of the configuration with the best val/nll",
     )
     add("--tracking-uri", default=default_uri(), metavar="URI", help="default: %(default)s")
     add("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="default: %(default)s")
@@ -75,5 +74,11 @@ def _parser() -> Parser:
         f"{MOST_SAMPLES} (default: as many as the trial used, on as many images)",
     )
     add("--out", type=Path, metavar="DIR", help="also write pictures there")
+    add(
+        "--trust-code",
+        action="store_true",
+        help="execute the source that is archived with the model, where it is not of this package "
+        "and the file in the current folder is not the same",
+    )
     add("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="default: %(default)s")
     return parser

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import NoReturn
 
-from experiments.cli import run_command
-from experiments.execution.resources import cpu_cores
-from experiments.secrets import mask
+from experiments.cli import command, run_command, typed_command
+from experiments.execution.engines import ENGINES
 from experiments.spec.experiment import load_experiment
 from experiments.spec.shard import take_part
 from experiments.spec.yaml_files import find_experiment
 from experiments.sweep.options import Options
 from experiments.sweep.parser import sweep_parser
-from experiments.tracking.uris import checkpoint_folder
+from experiments.sweep.progress import counting_images
+from experiments.tracking.uris import checkpoint_folder, default_uri
+from vae.datasets import place
 
 
 def main() -> NoReturn:
@@ -25,7 +25,9 @@ def main() -> NoReturn:
 def _main() -> int:
     arguments = sweep_parser(__doc__).parse_args()
     path = find_experiment(arguments.experiment)
-    experiment = load_experiment(path, arguments.set, arguments.seeds)
+    options = Options.of(arguments)
+    with counting_images() as on_progress, place(arguments.data_dir, on_progress):
+        experiment = load_experiment(path, arguments.set, arguments.seeds)
     if arguments.dry_run:
         from experiments.sweep.dry_run import print_plan
 
@@ -33,16 +35,18 @@ def _main() -> int:
             take_part(experiment, arguments.shard),
             arguments.tracking_uri,
             checkpoint_folder(experiment.name, arguments.tracking_uri, arguments.checkpoint_dir),
-            arguments.workers or cpu_cores(),
+            ENGINES[options.engine].n_workers(options.request(experiment)),
             arguments.retry_failed,
         )
         return 0
 
     from experiments.sweep.run import run_sweep  # MLflow takes its time to import
 
-    outcome = run_sweep(experiment, Options.of(arguments))
-    again = mask(shlex.join(["python", *sys.argv]))
+    outcome = run_sweep(experiment, options)
     if outcome.study_summary:
         print(*outcome.study_summary.lines(), sep="\n")
-    print(outcome.closing_line(again, arguments.experiment), file=sys.stderr)
+    elsewhere = options.tracking_uri != default_uri()
+    store = ["--tracking-uri", options.tracking_uri] if elsewhere else []
+    compare = command("analyze", arguments.experiment, *store)
+    print(outcome.closing_line(typed_command(), compare), file=sys.stderr)
     return outcome.exit_code

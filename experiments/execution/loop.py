@@ -95,12 +95,3 @@ def _cause_of_death(exit_code: int) -> str:
     if exit_code < 0:
         return f"was killed by {signal.Signals(-exit_code).name}"
     return f"died with exit code {exit_code}"
-
-
-# ------------------------------------------------------------------------ in this process
-
-
-# --------------------------------------------------------------------- in many processes
-
-
-# What follows runs in the worker.

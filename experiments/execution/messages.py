@@ -19,12 +19,13 @@ class Task:
         label: what people call the trial
         run_id: its MLflow run, which exists
         until: the epoch to advance to, from wherever the checkpoint stands
-        metric: what whoever asks wants to know before the last epoch: `return` or `test/nll`
+        metric: what whoever asks wants to know before the last epoch: `return` or `val/nll`
         fresh: the run has just been made and is empty
         archive: put the kept model's weights into the run
         checkpoint: the file of its checkpoint, which need not exist
         pictures: that the trial logs
-        code: what of the user's own it executes
+        code: what of the user's own it executes, by digest
+        data_path: the user's own file or folder of images, on the parent's machine
     """
 
     trial: Trial
@@ -39,7 +40,8 @@ class Task:
     device: str
     checkpoint: Path
     pictures: Pictures = field(default_factory=Pictures)
-    code: tuple[Code, ...] = ()
+    code: Mapping[str, Code] = field(default_factory=dict)
+    data_path: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pebble import ProcessPool
-
+from experiments.execution.devices import check_device
+from experiments.execution.engine import RETRIES, TIMEOUT, WORKERS, Engine, OpenEngine, Request
 from experiments.execution.locks import join_workers
 from experiments.execution.messages import Event, Task, TrialResult
+from experiments.execution.resources import cpu_cores
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
 
 
 class Processes:
@@ -56,6 +61,8 @@ class Processes:
             self._idle.put(pool)
 
     def _new_pool(self) -> ProcessPool:
+        from pebble import ProcessPool  # takes its time to import, and a dry run needs none
+
         pool = ProcessPool(
             max_workers=1,
             initializer=_become_worker,
@@ -117,6 +124,30 @@ def _listen(events: Connection, on_event: Callable[[Event], None]) -> None:
         except (EOFError, OSError):
             return
         on_event(event)
+
+
+@contextlib.contextmanager
+def _open(request: Request) -> Iterator[OpenEngine]:
+    check_device(request.device)
+    timeout = request.options["timeout"]
+    yield OpenEngine(
+        _n_workers(request),
+        lambda n_workers, on_event, workers_lock: Processes(
+            n_workers, on_event, workers_lock, timeout
+        ),
+    )
+
+
+def _n_workers(request: Request) -> int:
+    return request.options["workers"] or cpu_cores()
+
+
+ENGINE = Engine(
+    summary=f"one process per worker, by default one worker per CPU core, here {cpu_cores()}",
+    options=(WORKERS, RETRIES, TIMEOUT),
+    n_workers=_n_workers,
+    open=_open,
+)
 
 
 # What follows runs in the worker.

@@ -17,9 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.cli import positive_int, share
+from experiments.execution.engine import (
+    RETRIES,
+    TIMEOUT,
+    WORKERS,
+    Engine,
+    OpenEngine,
+    Option,
+    Request,
+)
 from experiments.execution.messages import Event, Task, TrialResult
 from experiments.execution.ray_task import EventQueue, advance_on_node
 from experiments.execution.resources import Share, cpu_cores
+from experiments.execution.shared_stores import check_shared
 from experiments.secrets import mask
 from vae.errors import BadInput
 
@@ -234,3 +245,46 @@ def _open_event_queue() -> Any:
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     event_queue: Any = ray.remote(EventQueue)
     return event_queue.options(num_cpus=0, scheduling_strategy=here).remote()
+
+
+@contextlib.contextmanager
+def _open(request: Request) -> Iterator[OpenEngine]:
+    options = request.options
+    taken = Share(options["cpus_per_trial"], options["gpus_per_trial"])
+    if request.device == "cuda" and not taken.gpus:
+        raise BadInput("--device cuda: with --engine ray, say --gpus-per-trial")
+    with joined(options["ray_address"], taken) as cluster:
+        if cluster.n_nodes > 1:
+            check_shared(f"--engine ray on {cluster.n_nodes} nodes", request.stores)
+        yield OpenEngine(
+            options["workers"] or cluster.capacity,
+            lambda n_workers, on_event, workers_lock: Ray(
+                n_workers, on_event, workers_lock, options["timeout"], taken
+            ),
+        )
+
+
+ENGINE = Engine(
+    summary="the nodes of a Ray cluster, by default as many trials as fit into them",
+    options=(
+        WORKERS,
+        RETRIES,
+        TIMEOUT,
+        Option(
+            "--ray-address",
+            "ADDRESS",
+            "auto, or HOST:PORT, joins a cluster; local starts a Ray of this machine",
+            default=LOCAL,
+        ),
+        Option("--cpus-per-trial", "N", "that a trial takes of a node", positive_int, default=1),
+        Option(
+            "--gpus-per-trial",
+            "X",
+            "that a trial takes of a node; may be a fraction",
+            share,
+            default=0,
+        ),
+    ),
+    n_workers=lambda request: request.options["workers"] or cpu_cores(),
+    open=_open,
+)

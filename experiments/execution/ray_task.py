@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import fcntl
 import functools
 import os
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +15,8 @@ from typing import Any
 
 from experiments.execution.locks import join_workers
 from experiments.execution.messages import EpochDone, Event, Task, TrialResult
-from vae import datasets
+from vae import decoded, user_code
+from vae.components import Component
 from vae.errors import BadInput
 
 _LAST_WORD_SECONDS = 5
@@ -56,8 +55,9 @@ def advance_on_node(
     from experiments.execution import worker
 
     _join_once(workers_lock)
+    user_code.remember_all(task.code)
     try:
-        _prepare_once(task.trial.configuration.dataset, task.data_dir)
+        _prepare_once(task.trial.configuration.component("dataset"), task.data_dir, task.data_path)
     except BadInput as error:  # this node has no data; another may
         return TrialResult(task, "lost", f"{error} (on {socket.gethostname()})")
     with _at_most(timeout, lambda: _time_out(event_queue, task.run_id)):
@@ -72,11 +72,9 @@ def _join_once(workers_lock: Path) -> None:
 
 
 @functools.cache
-def _prepare_once(dataset: str, data_dir: str) -> None:
-    """The first worker of a node fetches what is missing, the others wait for it."""
-    with (Path(tempfile.gettempdir()) / f"vae-sweeps-data-{os.getuid()}").open("a") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        datasets.DATASETS[dataset].prepare(Path(data_dir))
+def _prepare_once(dataset: Component, data_dir: str, path: Path | None) -> None:
+    """The first worker of a node fetches or decodes what is missing, the others wait for it."""
+    decoded.prepare(dataset, Path(data_dir), path)
 
 
 @contextlib.contextmanager

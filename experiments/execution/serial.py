@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 
+from experiments.execution.devices import check_device
+from experiments.execution.engine import Engine, OpenEngine, Request
 from experiments.execution.messages import Event, Task, TrialResult
 
 
@@ -25,3 +28,17 @@ class Serial:
         return future
 
     def stop(self) -> None: ...
+
+
+@contextmanager
+def _open(request: Request) -> Iterator[OpenEngine]:
+    check_device(request.device)
+    yield OpenEngine(1, lambda n_workers, on_event, workers_lock: Serial(on_event))
+
+
+ENGINE = Engine(
+    summary="one trial after another in this process, for debugging",
+    options=(),
+    n_workers=lambda request: 1,
+    open=_open,
+)

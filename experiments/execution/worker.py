@@ -14,20 +14,19 @@ from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.retries import NO_ROOM
 from experiments.tracking.trial_writer import TrialWriter
 from vae import archive, checkpoints, user_code
-from vae.configuration import Trial
 from vae.errors import Diverged
-from vae.evaluation import evaluate, nll
+from vae.evaluation import check_finite, evaluate
 from vae.images import reconstructions, samples
-from vae.model import VAE
 from vae.splits import Splits, load_splits
 from vae.training import EpochMetrics, Training, fit
+from vae.yardstick import bits_per_dim, score
 
 
 def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
     """Do `work`. What goes wrong in it ends up in its run and in the result, and nowhere else."""
     # Every time: a process that took another's place may have done nothing before.
     prepare_process()
-    user_code.remember(task.code)
+    user_code.remember_all(task.code)
     log = TrialWriter(task.tracking_uri, task.run_id)
     try:
         return _advance(task, log, report)
@@ -131,21 +130,26 @@ def _metric_so_far(training: Training, splits: Splits, metric: str) -> dict[str,
     """What the trial would have if it ended here."""
     if metric == "return":
         return {"return": training.best_return}
-    return {metric: _yardstick(training.kept_model(), splits, training.trial)}
+    return {metric: _nll(training, splits, "val")["val/nll"]}
 
 
 def _final_metrics(training: Training, splits: Splits) -> dict[str, float]:
     """Of the kept model, under the names that MLflow shows."""
     model, trial = training.kept_model(), training.trial
     test = evaluate(model, splits.test, trial.seed)
-    return {
+    nll = _nll(training, splits, "val", "test")
+    finals = {
         "return": training.best_return,
         "best_epoch": float(training.best_epoch),
         "test/return": test.episodic_return,
         "test/reconstruction": test.reconstruction,
         "test/kl": test.kl,
-        "test/nll": _yardstick(model, splits, trial),
+        **nll,
     }
+    if splits.yardstick == "discretised":
+        finals["test/bits_per_dim"] = bits_per_dim(nll["test/nll"], splits.test_pixels)
+    check_finite(finals)
+    return finals
 
 
 def _archive(training: Training, splits: Splits) -> dict[str, bytes]:
@@ -154,6 +158,9 @@ def _archive(training: Training, splits: Splits) -> dict[str, bytes]:
     return archive.pack(model, training.trial, shape, training.best_epoch)
 
 
-def _yardstick(model: VAE, splits: Splits, trial: Trial) -> float:
-    bits = splits.test_bits.part(0, trial.configuration.nll_images)
-    return nll(model, splits.test, bits, trial.configuration.nll_samples, trial.seed)
+def _nll(training: Training, splits: Splits, *of: str) -> dict[str, float]:
+    """The yardstick of the kept model on `val` or `test` images, or on both."""
+    model, trial = training.kept_model(), training.trial
+    n_samples, n_images = trial.configuration.nll_samples, trial.configuration.nll_images
+    scores = score(model, splits, n_samples, n_images, trial.seed, of)
+    return {f"{split}/nll": value for split, value in scores.items()}

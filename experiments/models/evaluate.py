@@ -9,13 +9,16 @@ from pathlib import Path
 
 from experiments.execution.process import compute_device, prepare_process
 from experiments.models.load import SelectedRun, load_archived
-from experiments.sweep.progress import counting
+from experiments.sweep.progress import counting, counting_images
 from vae.archive import Archived, Description
 from vae.configuration import NUMBERS_VERSION, Configuration
-from vae.datasets import DATASETS
-from vae.errors import BadInput
-from vae.evaluation import estimate_nll, evaluate
-from vae.splits import TestSplit, load_test
+from vae.datasets import check_dataset, complete, describe, place
+from vae.decoded import prepare
+from vae.decoding import by
+from vae.errors import BadInput, at
+from vae.evaluation import evaluate
+from vae.splits import Splits, split
+from vae.yardstick import bits_per_dim, estimate_nll, likelihood
 
 ROUNDING = 1e-5
 """Relative; by what the same computation differs on another processor or version of torch."""
@@ -60,7 +63,7 @@ class LoadedModel:
     chosen: SelectedRun
     archived: Archived
     protocol: Protocol
-    test: TestSplit
+    splits: Splits
 
     @property
     def description(self) -> Description:
@@ -83,53 +86,73 @@ class Row:
 
 
 def load_subject(
-    chosen: SelectedRun, data_dir: Path, dataset: str | None, n_samples: int | None, device: str
+    chosen: SelectedRun,
+    data_dir: Path,
+    dataset: str | None,
+    n_samples: int | None,
+    device: str,
+    trust_code: bool = False,
 ) -> LoadedModel:
     """Have the model back, and the test set it is to be evaluated on.
 
     Args:
         dataset: another one than it was trained on
         n_samples: K, then on the whole test set; by default what the trial used, on its images
+        trust_code: as of `load_model`
 
     Raises:
         BadInput: for a bad archive, or images that are not of the model's shape.
     """
     prepare_process()
     device = compute_device(device)
-    archived = load_archived(chosen, device)
+    archived = load_archived(chosen, device, trust_code)
     configuration = archived.description.trial.configuration
+    splits = _splits(configuration, data_dir, dataset, device)
     name = dataset or configuration.dataset
-    DATASETS[name].prepare(data_dir)
-    test = load_test(name, configuration.component("transform"), str(data_dir.absolute()), device)
-    if test.images.shape != archived.description.shape:
+    if splits.test.shape != archived.description.shape:
         raise BadInput(
-            f"--dataset {name}: its images are {_by(test.images.shape)}, and the model takes "
-            f"{_by(archived.description.shape)}"
+            f"--dataset {name}: its images are {by(splits.test.shape)}, and the model takes "
+            f"{by(archived.description.shape)}"
         )
-    n_test = len(test.bits)
+    n_test = len(splits.test)
     used = configuration.nll_samples, min(configuration.nll_images, n_test)
     protocol = Protocol(name, *((n_samples, n_test) if n_samples else used), device)
-    return LoadedModel(chosen, archived, protocol, test)
+    return LoadedModel(chosen, archived, protocol, splits)
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape))
+def _splits(
+    configuration: Configuration, data_dir: Path, dataset: str | None, device: str
+) -> Splits:
+    """Of the trial's own data set, or of another."""
+    component, val_size = configuration.component("dataset"), configuration.val_size
+    with counting_images() as on_progress:
+        if dataset is not None:
+            with place(data_dir, on_progress), at("--dataset"):
+                component = complete(check_dataset(dataset, Path.cwd()), Path.cwd())
+            known = describe(component)
+            val_size = known.val_size if known else val_size
+        prepare(component, data_dir, on_progress=on_progress)
+    transform = configuration.component("transform")
+    return split(component, transform, val_size, str(data_dir.absolute()), device)
 
 
 def evaluate_subject(subject: LoadedModel) -> list[Row]:
     """The return's terms on the whole test set, and the yardstick by the subject's protocol."""
-    model, protocol, test = subject.archived.model, subject.protocol, subject.test
+    model, protocol, splits = subject.archived.model, subject.protocol, subject.splits
     seed = subject.description.trial.seed
-    terms = evaluate(model, test.images, seed)
-    bits = test.bits.part(0, protocol.n_images)
+    terms = evaluate(model, splits.test, seed)
+    how = likelihood(splits.yardstick, model, splits.val, splits.val_pixels, seed)
+    pixels = splits.test_pixels.part(0, protocol.n_images)
     with counting(f"test/nll with {protocol.n_samples} samples", protocol.n_images) as advance:
-        nll = estimate_nll(model, test.images, bits, protocol.n_samples, seed, advance)
+        nll = estimate_nll(model, splits.test, pixels, how, protocol.n_samples, seed, advance)
     values = {
         "test/return": terms.episodic_return,
         "test/reconstruction": terms.reconstruction,
         "test/kl": terms.kl,
         "test/nll": nll.mean,
     }
+    if splits.yardstick == "discretised":
+        values["test/bits_per_dim"] = bits_per_dim(nll.mean, pixels)
     return list(_held_against_the_log(subject, values, nll.standard_error))
 
 
@@ -142,9 +165,10 @@ def _held_against_the_log(
         logged = subject.chosen.run.metrics.get(name)
         if now.dataset != then.dataset or logged is None:
             yield Row(name, value, None, f"± {nll_error:.2f}" if name == "test/nll" else "")
-        elif name == "test/nll" and now.differences(then):
+        elif name in ("test/nll", "test/bits_per_dim") and now.differences(then):
+            error = nll_error * value / values["test/nll"]
             why = now.differences(then)
-            verdict = f"{value - logged:+.3f}, standard error {nll_error:.2f}: {why}"
+            verdict = f"{value - logged:+.3f}, standard error {error:.2f}: {why}"
             yield Row(name, value, logged, verdict)
         else:
             yield Row(name, value, logged, _verdict(value, logged, now.device))

@@ -104,17 +104,21 @@ def _samples(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
 
 
 def _reconstructions(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
-    picture = images.reconstructions(subject.archived.model, subject.test.images, 45, 15)
+    picture = images.reconstructions(subject.archived.model, subject.splits.test, 45, 15)
     _show(figure, axes, picture, "test images, each row over its reconstructions")
 
 
 def _interpolations(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
-    """From the first test image of each class to that of the next class."""
-    _, firsts = np.unique(subject.test.labels, return_index=True)
+    """From the first test image of each class to that of the next class; or to the next image."""
+    labels = subject.splits.test_labels
+    if labels is None:
+        firsts = np.arange(min(10, len(subject.splits.test)))
+    else:
+        _, firsts = np.unique(labels, return_index=True)
     device = next(subject.archived.model.parameters()).device
     ends = torch.from_numpy(np.roll(firsts, -1)).to(device)
     starts = torch.from_numpy(firsts).to(device)
-    batch = subject.test.images.batch
+    batch = subject.splits.test.batch
     picture = images.interpolations(subject.archived.model, batch(starts), batch(ends), 13)
     _show(
         figure,
@@ -126,7 +130,7 @@ def _interpolations(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
 
 def _traversals(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     """One test image, with one of the latents that carry most at a time set from −3 to 3."""
-    model, test = subject.archived.model, subject.test.images
+    model, test = subject.archived.model, subject.splits.test
     device = next(model.parameters()).device
     first = test.batch(torch.arange(min(500, len(test)), device=device))
     latents = images.most_used_latents(model, first, 10)
@@ -154,9 +158,20 @@ def _manifold(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
 
 def _codes(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     """The means of q(z | x) of the test images, each class by colour, marker and name."""
-    means = images.posterior_means(subject.archived.model, subject.test.images)
-    labels = subject.test.labels
+    means = images.posterior_means(subject.archived.model, subject.splits.test)
+    labels = subject.splits.test_labels
     figure.set_size_inches(_WIDTH, _WIDTH)
+    if labels is None:
+        axes.scatter(means[:, 0], means[:, 1], s=5, alpha=0.5, linewidths=0, color=COLOURS[0])
+    else:
+        _scatter_classes(axes, means, labels)
+    axes.set_xlabel("z0")
+    axes.set_ylabel("z1")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_title("means of q(z | x) of the test images", loc="left", fontsize=9)
+
+
+def _scatter_classes(axes: Axes, means: np.ndarray, labels: np.ndarray) -> None:
     outline = [patheffects.withStroke(linewidth=3, foreground="white")]
     for k, label in enumerate(np.unique(labels)):
         mine = means[labels == label]
@@ -167,10 +182,6 @@ def _codes(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
         )  # fmt: skip
         x, y = np.median(mine, axis=0)
         axes.text(x, y, str(label), fontsize=14, ha="center", va="center", path_effects=outline)
-    axes.set_xlabel("z0")
-    axes.set_ylabel("z1")
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.set_title("means of q(z | x) of the test images", loc="left", fontsize=9)
     axes.legend(
         title="class", frameon=False, markerscale=3, loc="upper left", bbox_to_anchor=(1, 1)
     )

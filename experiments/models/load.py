@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from experiments.metrics import METRICS
+from experiments.metrics import DECISION_METRICS, METRICS
 from experiments.tracking.reader import Reader
 from experiments.tracking.run_record import RunRecord
 from experiments.tracking.uris import check_reachable, default_uri
 from vae.configuration import Trial
 from vae.errors import BadInput, at
+
+_CHOOSES = DECISION_METRICS["nll"]
 
 if TYPE_CHECKING:
     from vae.archive import Archived
@@ -38,29 +40,37 @@ class SelectedRun:
         return self.run.tags.get("mlflow.runName", self.run.run_id)
 
 
-def load_model(run_id: str, tracking_uri: str | None = None, device: str = "cpu") -> VAE:
+def load_model(
+    run_id: str,
+    tracking_uri: str | None = None,
+    device: str = "cpu",
+    trust_code: bool = False,
+) -> VAE:
     """The model that a finished trial kept: that of the epoch with the highest validation return.
 
     Args:
         run_id: of a trial run
         tracking_uri: by default `MLFLOW_TRACKING_URI`, or `sqlite:///mlflow.db`
         device: where its weights are to be
+        trust_code: execute the archived source of components that are not of this package, where
+            the file in the current folder is not the same; otherwise nothing of a run is executed
 
     Returns:
         The model in eval mode. `decode(z)` and `reconstruct(x)` give images in [0, 1].
 
     Raises:
-        BadInput: when there is no such run, or no whole archive in it; nothing of it is executed.
+        BadInput: when there is no such run, or no whole archive in it, or it needs code that is
+            neither here nor trusted.
     """
-    return load_archived(find_trial(run_id, tracking_uri), device).model
+    return load_archived(find_trial(run_id, tracking_uri), device, trust_code).model
 
 
-def load_archived(chosen: SelectedRun, device: str = "cpu") -> Archived:
+def load_archived(chosen: SelectedRun, device: str = "cpu", trust_code: bool = False) -> Archived:
     """The archived model of a trial run, with what its archive says of it; BadInput as above."""
     from vae.archive import unpack  # torch takes its time to import
 
     with at(f"run {chosen.run.run_id}"):
-        archived = unpack(chosen.tracker.read_archive(chosen.run.run_id), device)
+        archived = unpack(chosen.tracker.read_archive(chosen.run.run_id), device, trust_code)
         _check_same_trial(archived.description.trial, chosen.run)
     return archived
 
@@ -93,7 +103,7 @@ def choose(name: str, tracking_uri: str | None = None) -> SelectedRun:
     Args:
         name: the id of a trial run; of a configuration run, which means its seed with the highest
             return; or the name of an experiment, which means the best configuration's best seed
-            by test/nll, the one number that ranks across losses
+            by val/nll, the one number that ranks across losses
 
     Raises:
         BadInput: when it stands for nothing, or no weights were kept of what it stands for.
@@ -126,7 +136,7 @@ def _check_ours(run: RunRecord) -> None:
 
 
 def best_of_experiment(name: str, uri: str) -> SelectedRun:
-    """The best configuration by its mean test/nll, and of that the seed with the lowest.
+    """The best configuration by its mean val/nll, and of that the seed with the lowest.
 
     Raises:
         BadInput: when nothing of it is finished, or nothing ranks, or no weights were kept.
@@ -137,16 +147,17 @@ def best_of_experiment(name: str, uri: str) -> SelectedRun:
     from experiments.analysis.comparison import compare
     from experiments.analysis.load import load_trials  # pandas takes its time to import
 
-    ranking = compare(load_trials(name, uri), "test/nll")
+    ranking = compare(load_trials(name, uri), _CHOOSES)
     if ranking.empty:
         raise BadInput(f"experiment '{name}': no trial has finished yet")
     if ranking["group"].nunique() > 1:
         raise BadInput(
-            f"experiment '{name}' is on several data sets, across which nothing ranks: name a run"
+            f"experiment '{name}' is of several data sets or image shapes, across which nothing "
+            f"ranks: name a run"
         )
     best = str(ranking["configuration_id"].iloc[0])
-    label = f"the configuration with the best mean test/nll ({ranking['mean'].iloc[0]:.2f})"
-    return _best_seed(tracker, best, label, "test/nll")
+    label = f"the configuration with the best mean {_CHOOSES} ({ranking['mean'].iloc[0]:.2f})"
+    return _best_seed(tracker, best, label, _CHOOSES)
 
 
 def _best_seed(tracker: Reader, configuration_id: str, label: str, metric: str) -> SelectedRun:
@@ -159,8 +170,8 @@ def _best_seed(tracker: Reader, configuration_id: str, label: str, metric: str) 
     kept = [run for run in finished if tracker.has_weights(run.run_id)]
     if not kept:
         raise BadInput(
-            f"{label}: of its {len(finished)} finished seeds no weights were kept; see `--archive` "
-            f"of sweep.py"
+            f"{label}: of its {len(finished)} finished seeds no weights were kept; see the "
+            f"sweep's `--archive`"
         )
     best = _best(kept, metric)
     among = f"{len(kept)}" if len(kept) == len(finished) else f"{len(kept)} kept"

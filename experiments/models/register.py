@@ -10,7 +10,7 @@ from vae.randomness import generator
 
 
 def register_best(experiment: str, tracking_uri: str, name: str) -> str:
-    """Register the best seed of the configuration with the best mean test/nll.
+    """Register the best seed of the configuration with the best mean val/nll.
 
     Returns:
         What was done, in words.

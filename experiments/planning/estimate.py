@@ -14,7 +14,7 @@ class Estimate:
 
     def __init__(self, configurations: Iterable[Configuration]) -> None:
         self._configurations = {c.id: c for c in configurations}
-        self._fields = {c.id: c.model_dump() for c in self._configurations.values()}
+        self._fields = {c.id: c.flat for c in self._configurations.values()}
         self._measured: dict[str, float] = {}
         self._nearest: dict[str, str] = {}
         self._lock = threading.Lock()  # one thread hears of epochs, another asks what is left
@@ -23,7 +23,7 @@ class Estimate:
         """Take note of a configuration that was not known beforehand."""
         with self._lock:
             self._configurations.setdefault(configuration.id, configuration)
-            self._fields.setdefault(configuration.id, configuration.model_dump())
+            self._fields.setdefault(configuration.id, configuration.flat)
 
     def learn(self, configuration_id: str, seconds: float) -> None:
         """Take note of how long an epoch took."""

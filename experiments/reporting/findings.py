@@ -12,8 +12,7 @@ import pandas as pd
 from experiments.analysis.comparison import compare
 from experiments.analysis.main_effects import main_effects
 from experiments.analysis.statistics import summarize
-from experiments.analysis.trial_columns import varying_fields
-from experiments.formatting import format_value
+from experiments.analysis.trial_columns import describe_field, varying_fields
 from experiments.metrics import YARDSTICK, find_metric
 from experiments.spec.seeds import write_seeds
 from experiments.tracking.study_summary import StudySummary
@@ -82,11 +81,7 @@ def answer(
 
 
 def describe_fields(row: pd.Series, fields: Sequence[str]) -> str:
-    words = []
-    for name in fields:
-        value = row[name]
-        words.append(value if isinstance(value, str) else f"{name}={format_value(value)}")
-    return " ".join(words)
+    return " ".join(filter(None, (describe_field(name, row[name]) for name in fields)))
 
 
 # -------------------------------------------------------------------------- sentences

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from experiments.cli import typed_command
 from experiments.reporting.findings import Findings
 from experiments.reporting.html import render
 from experiments.reporting.tables import as_text
@@ -63,7 +64,7 @@ def _facts(findings: Findings, tracker: ExperimentWriter) -> Iterator[tuple[str,
     ):
         for value in dict.fromkeys(t[tag] for t in tags if tag in t):
             yield name, value
-    here = provenance()
+    here = provenance(typed_command())
     yield "report", here.command
     yield "code of the report (git commit)", here.commit or "not in a git checkout"
     yield "tracked at", mask(tracker.uri)

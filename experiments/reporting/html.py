@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from experiments.analysis.trial_columns import is_missing
 from experiments.formatting import format_value
 from experiments.metrics import YARDSTICK
 from experiments.reporting import plots
@@ -113,6 +114,8 @@ def _p_value(value: float) -> Cell:
 def _field(value: object) -> Cell:
     if isinstance(value, str):
         return Cell(value, value)
+    if is_missing(value):
+        return Cell("–", "")
     return Cell(format_value(value), str(value), numeric=True)
 
 

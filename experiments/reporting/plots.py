@@ -180,13 +180,15 @@ def slices(findings: Findings) -> Iterator[tuple[str, str]]:
     complete = findings.summary.dropna(subset=[f"{YARDSTICK}.mean"])
     for field in findings.fields:
         if complete[field].nunique() > 1:
-            yield field, _slice(complete[field], complete[f"{YARDSTICK}.mean"])
+            taken = complete.dropna(subset=[field])
+            yield field, _slice(taken[field], taken[f"{YARDSTICK}.mean"])
 
 
 def _slice(values: pd.Series, means: pd.Series) -> str:
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(3.2, 2.4))
         axes = figure.subplots()
+        values = values.astype(float if pd.api.types.is_numeric_dtype(values) else str)
         axes.plot(values, means, "o", color=COLOURS[0], markersize=4, alpha=0.8)
         if pd.api.types.is_numeric_dtype(values) and values.max() > 20 * values.min() > 0:
             axes.set_xscale("log")

@@ -20,7 +20,7 @@ def check_choices(field: str, values: Any, folder: Path) -> list[Any]:
         raise BadInput(f"an axis is a list; one value goes under `fixed` (got {values!r})")
     if not values:
         raise BadInput("the axis is empty")
-    if field in NLL_FIELDS and len(values) > 1:
+    if field in (*NLL_FIELDS, "dataset.yardstick") and len(values) > 1:
         raise BadInput("belongs to the yardstick, which is one for all trials; use `fixed`")
     return [check_field(field, value, folder) for value in values]
 

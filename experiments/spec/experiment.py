@@ -123,7 +123,19 @@ def load_experiment(
         with at("--seeds"):
             file.seeds = parse_seeds(seeds)
     with at(str(path)):
-        return file.experiment(Resolver(folder))
+        experiment = file.experiment(Resolver(folder))
+        try_components(experiment)
+    return experiment
+
+
+def try_components(experiment: Experiment) -> None:
+    """Raise BadInput, FILE:LINE, for what of the user's own code does not do what it is to do."""
+    if any(component.is_code for component in experiment.components):
+        from vae import trial_run  # torch takes its time to import
+
+        study = experiment.study
+        tried = study.corner_configurations() if study else experiment.configurations
+        trial_run.try_components(tried)
 
 
 # ----------------------------------------------------------------- the parts of a file

@@ -110,6 +110,10 @@ class StudyPlan:
         values = self.space.get(kind, (self.fixed.get(kind, DEFAULTS[kind]),))
         return [self.resolver.component(kind, {kind: value}) for value in values]  # type: ignore[union-attr]
 
+    def corner_configurations(self) -> Iterator[Configuration]:
+        """One of every corner, which together have every component that may be drawn."""
+        return (self.configuration(fields) for _, fields in self.corners())
+
     def corners(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every bound and choice, with the other fields at their first; by the field's name."""
         ends = {

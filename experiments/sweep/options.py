@@ -1,52 +1,54 @@
-"""How and where a sweep runs, and the command line that says it."""
+"""How and where a sweep runs."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from experiments.execution.resources import Share
+from experiments.execution.engine import Request, Stores
+from experiments.execution.engines import options_of
+from experiments.spec.experiment import Experiment
 from experiments.spec.shard import Shard
-from vae.errors import BadInput
+from experiments.tracking.uris import optuna_storage
 
 
 @dataclass(frozen=True)
 class Options:
-    """How and where a sweep runs; none of it alters a number."""
+    """How and where a sweep runs; none of it alters a number.
+
+    Attributes:
+        engine_options: all of the engine's, by name
+    """
 
     tracking_uri: str
     data_dir: Path
     checkpoint_dir: Path | None
     device: str
     engine: str
-    workers: int | None
-    retries: int
-    timeout: float | None
+    engine_options: Mapping[str, Any]
     retry_failed: bool
     shard: Shard
     optuna_storage: str | None
     archive: str | None
-    ray_address: str
-    cpus_per_trial: int
-    gpus_per_trial: float
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Options:
-        return cls(**{field.name: getattr(arguments, field.name) for field in fields(cls)})
+        """From the command line; raises BadInput for an option of another engine."""
+        given = vars(arguments)
+        engine_options = options_of(arguments.engine, given)
+        own = {name: given[name] for name in cls.__annotations__ if name != "engine_options"}
+        return cls(engine_options=engine_options, **own)
 
     @property
-    def share(self) -> Share:
-        return Share(self.cpus_per_trial, self.gpus_per_trial)
+    def retries(self) -> int:
+        """How often a trial goes on whose worker was lost; without workers, none is."""
+        return self.engine_options.get("retries", 0)
 
-
-def check_device(wanted: str) -> None:
-    """`auto` is for each worker to find out; importing torch here would delay every sweep."""
-    if wanted == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise BadInput("--device cuda: torch finds no CUDA device; use --device cpu")
-
-
-# ------------------------------------------------------------------- the command line
+    def request(self, experiment: Experiment) -> Request:
+        """What the engine is to be opened for."""
+        storage = self.optuna_storage or optuna_storage(self.tracking_uri)
+        stores = Stores(experiment.name, self.tracking_uri, storage if experiment.study else "")
+        return Request(self.device, self.engine_options, stores)

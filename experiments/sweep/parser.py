@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
-from experiments.cli import Parser, non_negative_int, positive_int, positive_seconds, shard, share
-from experiments.execution.resources import cpu_cores
+from experiments.cli import Parser, shard
+from experiments.execution.engine import Option
+from experiments.execution.engines import ENGINES, takers_of_options
 from experiments.spec.shard import Shard
 from experiments.sweep.retention import CHOICES, KEEP_ALL_UP_TO
 from experiments.tracking.uris import default_uri, help_of_default_uri
@@ -18,8 +20,7 @@ def sweep_parser(description: str | None) -> Parser:
     add("experiment", help="a YAML file, or the name of one in experiments/shipped/")
     _add_question(parser)
     _add_places(parser)
-    _add_workers(parser)
-    _add_ray(parser)
+    _add_engines(parser)
     return parser
 
 
@@ -32,7 +33,11 @@ def _add_question(parser: Parser) -> None:
         metavar="KEY=VALUE[,VALUE...]",
         help="fix a field, or make it an axis; may be given several times",
     )
-    add("--seeds", metavar="0-4,9", help="replaces the experiment's seeds; 5 means 0-4")
+    add(
+        "--seeds",
+        metavar="0-4,9",
+        help="replaces the experiment's seeds; 5 means 0-4, 5-5 the seed 5",
+    )
     add("--dry-run", action="store_true", help="print the plan and touch nothing")
     add("--retry-failed", action="store_true", help="run failed trials again, too")
     add(
@@ -58,44 +63,38 @@ def _add_places(parser: Parser) -> None:
     )
 
 
-def _add_workers(parser: Parser) -> None:
-    add = parser.add_argument_group("who does the work").add_argument
-    add(
+def _add_engines(parser: Parser) -> None:
+    """The options of all engines, those of one alone in a group of its own."""
+    everybody = parser.add_argument_group("who does the work")
+    everybody.add_argument(
         "--engine",
-        choices=("processes", "serial", "ray"),
+        choices=tuple(ENGINES),
         default="processes",
-        help="where trials run: one process per worker (default), all in this one, or on Ray",
+        help="; ".join(f"{name}: {engine.summary}" for name, engine in ENGINES.items()),
     )
-    add(
-        "--workers",
-        type=positive_int,
-        metavar="N",
-        help=f"default: one per CPU core, here {cpu_cores()}; with ray, what fits into its nodes",
+    everybody.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s"
     )
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    add(
-        "--retries",
-        type=non_negative_int,
-        default=2,
-        metavar="N",
-        help="how often a trial whose worker died goes on from its checkpoint (default: 2)",
-    )
-    add("--timeout", type=positive_seconds, metavar="SECONDS", help="that a trial may take")
+    takers = takers_of_options()
+    for option in (option for option, names in takers.items() if len(names) > 1):
+        _add_option(everybody, option, f" (not with {_others(takers[option])})")
+    for name, engine in ENGINES.items():
+        group = parser.add_argument_group(f"with --engine {name}")
+        for option in engine.options:
+            if takers[option] == [name]:
+                _add_option(group, option)
 
 
-def _add_ray(parser: Parser) -> None:
-    add = parser.add_argument_group("with --engine ray").add_argument
-    add(
-        "--ray-address",
-        default="local",
-        metavar="ADDRESS",
-        help="auto, or HOST:PORT, joins a cluster; default: start a Ray of this machine",
-    )
-    add("--cpus-per-trial", type=positive_int, default=1, metavar="N", help="default: %(default)s")
-    add(
-        "--gpus-per-trial",
-        type=share,
-        default=0,
-        metavar="X",
-        help="may be a fraction; default: %(default)s",
+def _others(takers: list[str]) -> str:
+    return ", ".join(name for name in ENGINES if name not in takers)
+
+
+def _add_option(group: argparse._ArgumentGroup, option: Option, remark: str = "") -> None:
+    """Without its default, so that one that is given can be told from one that is not."""
+    default = "" if option.default is None else f"; default: {option.default}"
+    group.add_argument(
+        option.flag,
+        type=option.type,
+        metavar=option.metavar,
+        help=f"{option.help}{default}{remark}",
     )

@@ -187,3 +187,36 @@ class _Tenths:
             spent = time.monotonic() - self._started
             left = duration(spent / self._done * (self._total - self._done))
             print(f"{self._what}  {self._done}/{self._total}  {left} left", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def counting_images() -> Iterator[Callable[[str, int, int], None]]:
+    """Show on stderr how far the decoding of a data set is, once it takes longer than a moment.
+
+    Yields what is to be told: what is being done, how many are done, of how many.
+    """
+    with contextlib.ExitStack() as shown:
+        yield _ImageCount(shown)
+
+
+class _ImageCount:
+    _MOMENT = 1.0
+
+    def __init__(self, shown: contextlib.ExitStack) -> None:
+        self._shown = shown
+        self._what, self._done, self._started = "", 0, 0.0
+        self._advance: Callable[[int], None] | None = None
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if not total:  # waiting for somebody else
+            print(what, file=sys.stderr)
+            return
+        if what != self._what:
+            self._shown.close()
+            self._what, self._done, self._started = what, 0, time.monotonic()
+            self._advance = None
+        if self._advance is None and time.monotonic() - self._started > self._MOMENT:
+            self._advance = self._shown.enter_context(counting(what, total))
+        if self._advance is not None:
+            self._advance(done - self._done)
+            self._done = done

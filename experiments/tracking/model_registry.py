@@ -13,6 +13,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
 from experiments.tracking.errors import TrackingRefused
+from experiments.tracking.model_files import write_files
 from experiments.tracking.retries import connect, patiently
 from vae.errors import BadInput
 
@@ -75,9 +76,7 @@ def _champion(client: MlflowClient, name: str) -> tuple[int, str] | None:
 
 
 def _save(model: Path, checkpoint: Path, files: Mapping[str, bytes], example: np.ndarray) -> None:
-    checkpoint.mkdir()
-    for name, content in files.items():
-        (checkpoint / name).write_bytes(content)
+    write_files(checkpoint, files)
     images = Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))])
     params = ParamSchema([ParamSpec("samples", "long", 0), ParamSpec("seed", "long", 0)])
     pyfunc.save_model(

@@ -93,14 +93,21 @@ class Reader:
         return found
 
     def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
-        """(step, value) of every point of a metric, in order."""
+        """(step, value) of every step of a metric, in order; the newest value, if it has more."""
         history = patiently(self._mlflow.get_metric_history, run_id, key)
-        return sorted((metric.step, metric.value) for metric in history)
+        newest = {m.step: m.value for m in sorted(history, key=lambda m: m.timestamp)}
+        return sorted(newest.items())
+
+    def _images(self, run_id: str, key: str) -> dict[int, str]:
+        files = patiently(self._mlflow.list_artifacts, run_id, "images")
+        return {step_of(f.path): f.path for f in files if is_image(f.path, key)}
+
+    def has_image(self, run_id: str, key: str, step: int) -> bool:
+        return step in self._images(run_id, key)
 
     def last_image(self, run_id: str, key: str) -> np.ndarray | None:
         """The picture of the last step that was logged under `key`, or None."""
-        files = patiently(self._mlflow.list_artifacts, run_id, "images")
-        paths = {step_of(f.path): f.path for f in files if is_image(f.path, key)}
+        paths = self._images(run_id, key)
         if not paths:
             return None
         from PIL import Image

@@ -138,7 +138,7 @@ def test_an_idle_worker_that_dies_is_replaced(workspace: Workspace) -> None:
 
 def test_a_time_limit_is_a_failure_with_its_reason(long: Workspace) -> None:
     done = long.run(
-        "sweep.py", "long.yaml", "--workers", "1", "--seeds", "0", "--retries", "0",
+        "sweep.py", "long.yaml", "--workers", "1", "--seeds", "0-0", "--retries", "0",
         "--timeout", "0.5",
     )  # fmt: skip
     assert done.returncode == 1

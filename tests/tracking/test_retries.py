@@ -119,7 +119,7 @@ def test_what_may_not_be_written_is_told_before_anything_is(
 
 def sweep(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
     return workspace.run(
-        "sweep.py", "tiny.yaml", "--engine", "serial", "--seeds", "0", "--set", "encoder=mlp1",
+        "sweep.py", "tiny.yaml", "--engine", "serial", "--seeds", "0-0", "--set", "encoder=mlp1",
         "--set", "loss=sse", *arguments,
     )  # fmt: skip
 

@@ -32,7 +32,7 @@ def test_a_run_whose_making_was_not_answered_is_not_made_twice(
     configuration = Configuration()
     parent = tracker.create_configuration_run(configuration, "label", {0, 1})
     trials = [Trial(configuration=configuration, seed=seed) for seed in (0, 1)]
-    first = tracker.create_trial_run(trials[0], "label", parent, provenance())
-    second = tracker.create_trial_run(trials[1], "label", parent, provenance())
+    first = tracker.create_trial_run(trials[0], "label", parent, provenance("python sweep.py"))
+    second = tracker.create_trial_run(trials[1], "label", parent, provenance("python sweep.py"))
     tracked = {run.run_id: run.tags.get("trial_id") for run in runs(tmp_path / "mlflow.db")}
     assert tracked == {parent: None, first: trials[0].id, second: trials[1].id}

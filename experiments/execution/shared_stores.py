@@ -1,0 +1,37 @@
+"""What several machines cannot share, told before anything is written."""
+
+from __future__ import annotations
+
+from experiments.execution.engine import Stores
+from experiments.secrets import mask
+from vae.errors import BadInput
+
+_SERVER = "mlflow server --backend-store-uri postgresql://… --artifacts-destination DIR"
+
+
+def check_shared(place: str, stores: Stores) -> None:
+    """Raise BadInput where machines could not all write to what the sweep writes to.
+
+    Args:
+        place: which machines, to begin the message with
+    """
+    uri = stores.tracking_uri
+    if not uri.startswith("http"):
+        what = "the file" if uri.startswith("sqlite:") else "the artifact folder that goes with"
+        raise BadInput(
+            f"{place}: they cannot share {what} {mask(uri)}; start `{_SERVER}` and give its "
+            f"address as --tracking-uri"
+        )
+    if stores.optuna_storage.startswith("sqlite:"):
+        raise BadInput(
+            f"{place}: a study needs a storage that outlives this machine; start PostgreSQL and "
+            f"give --optuna-storage postgresql://…"
+        )
+    from experiments.tracking.reader import artifact_location  # MLflow takes its time to import
+
+    location = artifact_location(uri, stores.experiment)
+    if location.startswith(("/", "file:", ".")):
+        raise BadInput(
+            f"{place}: they cannot share the artifact folder {location}; start the server with "
+            f"--artifacts-destination, and give the experiment another name if it exists"
+        )
