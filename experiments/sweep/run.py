@@ -36,15 +36,10 @@ from experiments.sweep.tasks import Tasks
 from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
+from experiments.tracking.reachable import check_reachable, check_storage
 from experiments.tracking.run_record import OVER
 from experiments.tracking.study_summary import TAG
-from experiments.tracking.uris import (
-    check_reachable,
-    check_storage,
-    checkpoint_folder,
-    optuna_storage,
-    sqlite_path,
-)
+from experiments.tracking.uris import checkpoint_folder, optuna_storage, sqlite_path
 from experiments.tracking.writer import ExperimentWriter
 from vae import decoded, user_code
 from vae.errors import BadInput
