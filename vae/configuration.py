@@ -133,7 +133,7 @@ class Configuration(BaseModel):
         components = resolve_components(defaults | fields, given, digests)
         data = describe(components["dataset"]) if "dataset" in components else None
         return {
-            **(_sizes_of(data, cls.model_fields["nll_images"].default) if data else {}),
+            **(default_sizes(data) if data else {}),
             **fields,
             **{kind: component.value for kind, component in components.items()},
             "options": all_options(components.values()),
@@ -220,9 +220,10 @@ class Trial(BaseModel):
         return _identity({"configuration": _identifying(self.configuration), "seed": self.seed})
 
 
-def _sizes_of(data: DataSet, nll_images: int) -> dict[str, int]:
-    """Defaults that the data set determines."""
-    return {"val_size": data.val_size, "nll_images": min(nll_images, data.test_size)}
+def default_sizes(data: DataSet) -> dict[str, int]:
+    """The defaults that a data set determines."""
+    usual: int = Configuration.model_fields["nll_images"].default
+    return {"val_size": data.val_size, "nll_images": min(usual, data.test_size)}
 
 
 def _identifying(configuration: Configuration) -> dict[str, Any]:

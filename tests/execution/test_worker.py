@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import select
 from dataclasses import replace
@@ -118,3 +119,31 @@ def test_an_error_in_one_trial_names_itself(
     result = worker.advance(task, print)
     assert result.state == "failed"
     assert result.error.startswith("diverged: the loss of epoch 1")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_final_metric_that_is_no_number_is_divergence(
+    value: float, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No NaN in a finished trial (ray#31276): it would be nobody's, and everywhere."""
+    monkeypatch.setattr(worker, "score", lambda *given: {"val": 100.0, "test": value})
+    task = some_task(workspace)
+    result = worker.advance(task, print)
+    assert (result.state, result.error) == ("failed", "diverged: test/nll is not finite")
+    (run,) = runs(workspace.folder / "mlflow.db", "trial")
+    assert run.status == "FAILED"
+    assert "test/nll" not in run.metrics
+
+
+def test_seeds_that_all_but_blew_up_have_finite_bounds(workspace: Workspace) -> None:
+    """Two of these four had NaN for a yardstick, with log-variances far below -88."""
+    configuration = Configuration(
+        dataset="mnist5k", encoder="mlp1", decoder="mlp3", loss="bce", transform="binarize",
+        epochs=5, latent_dim=2, lr=0.03, nll_images=100,
+    )  # fmt: skip
+    for seed in range(4):
+        task = some_task(workspace, configuration)
+        trial = Trial(configuration=configuration, seed=seed)
+        result = worker.advance(replace(task, trial=trial, archive=False), print)
+        assert result.state in ("finished", "failed")
+        assert all(math.isfinite(value) for value in result.metrics.values())

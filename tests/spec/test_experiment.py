@@ -137,3 +137,14 @@ def test_the_shipped_questions_are_the_reference_s() -> None:
     parity = load_experiment(find_experiment("parity"))
     assert parity.configurations[0].transform == "binarize"
     assert (parity.configurations[0].epochs, len(parity.seeds)) == (25, 5)
+
+
+def test_an_exclude_rule_sees_the_sizes_that_each_data_set_has_by_default(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    for size, excluded in ((500, "mnist5k"), (1620, "patches"), (10_000, "mnist")):
+        path.write_text(
+            "name: x\ngrid: {dataset: [mnist5k, patches, mnist]}\n"
+            f"exclude: [{{val_size: {size}}}]\n"
+        )
+        left = [c.dataset for c in load_experiment(path).configurations]
+        assert sorted([*left, excluded]) == ["mnist", "mnist5k", "patches"]
