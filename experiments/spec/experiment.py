@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
 )
@@ -189,6 +190,14 @@ _Name = Annotated[str, Field(max_length=100, pattern=r"^\w[\w .+-]*$")]
 _DataSetName = Annotated[
     str, AfterValidator(lambda value, info: check_field("dataset", value, folder_of(info)))
 ]
+
+
+def check_name_of_experiment(name: str) -> str:
+    """Return `name` if an experiment may be called so; BadInput otherwise."""
+    try:
+        return TypeAdapter(_Name).validate_python(name)
+    except ValidationError as error:
+        raise BadInput(explain(error)) from error
 
 
 class _SweepFile(BaseModel):
