@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from experiments import load_model, load_trials
-from tests.conftest import REPOSITORY, Workspace, environment
+from tests.conftest import Workspace, environment
 from tests.tracked import runs
 from vae import user_code
 from vae.errors import BadInput
@@ -329,13 +329,12 @@ def test_a_registered_model_carries_the_code(
         "mlflow.set_tracking_uri(sys.argv[1])\n"
         "model = mlflow.pyfunc.load_model('models:/mine@champion')\n"
         "print(model.predict(np.zeros((1, 1, 28, 28), 'float32')).shape)\n"
-        "import vae; print(vae.__file__)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, workspace.tracking_uri], cwd=elsewhere, env=environment(),
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "(1, 1, 28, 28)" in done.stdout
-
-
-assert REPOSITORY
+    (requirements,) = workspace.folder.rglob("model/requirements.txt")
+    assert "vae-sweeps==" in requirements.read_text()
+    assert (requirements.parent / "code" / "vae" / "archive.py").is_file()
