@@ -43,6 +43,7 @@ class Experiment:
         configurations: of the grid; a study's are not known beforehand
         racing: stop giving seeds to a configuration that has lost
         pictures: that each trial logs
+        diagnostics: whether each trial logs the dear ones, too
     """
 
     name: str
@@ -52,6 +53,7 @@ class Experiment:
     racing: bool = False
     study: StudyPlan | None = None
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
+    diagnostics: bool = False
 
     @property
     def metric(self) -> str:
@@ -196,6 +198,7 @@ class _SweepFile(BaseModel):
     racing: Annotated[bool, Field(strict=True)] = False
     fixed: _Fields = {}
     pictures: Pictures = Pictures()
+    diagnostics: Annotated[bool, Field(strict=True)] = False
     seeds: Annotated[tuple[int, ...], BeforeValidator(parse_seeds)] = (0,)
 
     @classmethod
@@ -264,7 +267,7 @@ class _SweepFile(BaseModel):
     def experiment(self, resolver: Resolver) -> Experiment:
         """What the file asks for."""
         found = self._of_study(self.study, resolver) if self.study else self._of_grid(resolver)
-        return replace(found, pictures=self.pictures)
+        return replace(found, pictures=self.pictures, diagnostics=self.diagnostics)
 
     def _of_study(self, study: StudySection, resolver: Resolver) -> Experiment:
         if not study.space:

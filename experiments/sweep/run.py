@@ -19,6 +19,7 @@ from experiments.execution.loop import drive
 from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
 from experiments.planning.changed_code import changed_code
 from experiments.planning.estimate import Estimate
+from experiments.planning.likely_mistakes import likely_mistakes
 from experiments.planning.plan import Plan, find_checkpoints, make_plan
 from experiments.planning.snapshot import Snapshot, read_snapshot
 from experiments.proposers.decisions import Proposer
@@ -173,6 +174,8 @@ class _Sweep:
         """Run what is left."""
         for kind, change in changed_code(self._experiment, self._snapshot.trials.values()):
             self._shown.on_event(Notice(kind, change))
+        for line in likely_mistakes(self._experiment):
+            self._shown.on_event(Notice("warning", line))
         interruption = ""
         with _interruptible():
             try:
