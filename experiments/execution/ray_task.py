@@ -66,9 +66,12 @@ def advance_on_node(
 
 @functools.cache
 def _join_once(workers_lock: Path) -> None:
-    """A second sweep on the parent's machine waits for those of a first one that was killed."""
-    workers_lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    join_workers(workers_lock)
+    """A second sweep on the parent's machine waits for those of a first one that was killed.
+
+    On another machine, which has no such folder, there is no such sweep.
+    """
+    if workers_lock.parent.exists():
+        join_workers(workers_lock)
 
 
 @functools.cache

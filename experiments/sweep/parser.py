@@ -36,7 +36,7 @@ def _add_question(parser: Parser) -> None:
     add(
         "--seeds",
         metavar="0-4,9",
-        help="replaces the experiment's seeds; 5 means 0-4, 5-5 the seed 5",
+        help="in place of the experiment's; 5 means 0-4, 5-5 the seed 5",
     )
     add("--dry-run", action="store_true", help="print the plan and touch nothing")
     add("--retry-failed", action="store_true", help="run failed trials again, too")

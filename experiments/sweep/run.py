@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from experiments.cli import EXIT_INTERRUPTED, check_can_be_made, typed_command
 from experiments.execution.engine import OpenEngine
 from experiments.execution.engines import ENGINES
-from experiments.execution.locks import sole_sweep
+from experiments.execution.locks import lock_folder, sole_sweep
 from experiments.execution.loop import drive
 from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
 from experiments.planning.changed_code import changed_code
@@ -40,7 +40,7 @@ from experiments.tracking.provenance import provenance
 from experiments.tracking.reachable import check_reachable, check_storage
 from experiments.tracking.run_record import OVER
 from experiments.tracking.study_summary import TAG
-from experiments.tracking.uris import checkpoint_folder, optuna_storage, sqlite_path
+from experiments.tracking.uris import checkpoint_folder, optuna_storage
 from experiments.tracking.writer import ExperimentWriter
 from vae import decoded, user_code
 from vae.errors import BadInput
@@ -79,9 +79,8 @@ def _run(
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)
     places = Places(str(options.data_dir.absolute()), folder, options.device)
-    with sole_sweep(
-        _lock_name(options.tracking_uri, experiment.name), options.shard
-    ) as workers_lock:
+    locks = lock_folder(options.tracking_uri, experiment.name)
+    with sole_sweep(locks, options.shard) as workers_lock:
         study = _open_study(experiment, experiment.study, options) if experiment.study else None
         tracker = ExperimentWriter.create(options.tracking_uri, experiment.name)
         snapshot = read_snapshot(tracker, experiment)
@@ -94,12 +93,6 @@ def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> St
 
     storage = options.optuna_storage or optuna_storage(options.tracking_uri)
     return Study(experiment.study_name, plan, storage)
-
-
-def _lock_name(tracking_uri: str, experiment: str) -> str:
-    """What two sweeps must not hold at once, from wherever they are started."""
-    database = sqlite_path(tracking_uri)
-    return f"{database.resolve() if database else tracking_uri.rstrip('/')} {experiment}"
 
 
 class _Sweep:
