@@ -60,6 +60,8 @@ def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> T
     configuration = task.trial.configuration
     device = compute_device(task.device)
     splits = load_splits(configuration, task.data_dir, device)
+    if task.diagnostics and (splits.train_labels is None or splits.test_labels is None):
+        report(Notice(task.label, "no labels: no accuracy of a linear probe, or of neighbours"))
     training = _restore(task, splits, device, report)
     for metrics in fit(training, splits, task.until):
         named = epoch_metrics(metrics, configuration.beta)

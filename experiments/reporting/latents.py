@@ -78,7 +78,7 @@ def used_dimensions(findings: Findings, configuration_id: str) -> str:
     units = rows[_UNITS].mean() if _UNITS in rows else math.nan
     if math.isnan(units):
         return ""
-    return f"{units:.3g} of {int(rows['latent_dim'].iloc[0])} used"
+    return f"{round(units, 1):g} of {int(rows['latent_dim'].iloc[0])} used"
 
 
 Kls = Mapping[str, Sequence[float]]

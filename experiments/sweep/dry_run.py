@@ -12,7 +12,6 @@ from rich.table import Table
 from experiments.formatting import duration
 from experiments.planning.changed_code import changed_code
 from experiments.planning.estimate import Estimate
-from experiments.planning.likely_mistakes import likely_mistakes
 from experiments.planning.plan import Plan, PlanState, find_checkpoints, make_plan
 from experiments.planning.results import Results
 from experiments.planning.snapshot import outcomes_of, settled
@@ -43,7 +42,7 @@ def print_plan(
     else:
         plan = _plan(experiment, records, checkpoints, retry_failed)
         shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
-    shown += [f"warning: {line}" for line in likely_mistakes(experiment)]
+    shown += experiment.notes
     shown += [f"{kind}: {change}" for kind, change in changed_code(experiment, records)]
     console = Console()
     for table_or_line in shown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -19,7 +20,6 @@ from experiments.execution.loop import drive
 from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
 from experiments.planning.changed_code import changed_code
 from experiments.planning.estimate import Estimate
-from experiments.planning.likely_mistakes import likely_mistakes
 from experiments.planning.plan import Plan, find_checkpoints, make_plan
 from experiments.planning.snapshot import Snapshot, read_snapshot
 from experiments.proposers.decisions import Proposer
@@ -75,6 +75,8 @@ def _run(
     for component in sorted(experiment.datasets, key=lambda component: component.value):
         with counting_images() as on_progress:
             decoded.prepare(component, options.data_dir, on_progress=on_progress)
+    for note in experiment.notes:
+        print(note, file=sys.stderr)
     ExperimentWriter.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)
@@ -167,8 +169,6 @@ class _Sweep:
         """Run what is left."""
         for kind, change in changed_code(self._experiment, self._snapshot.trials.values()):
             self._shown.on_event(Notice(kind, change))
-        for line in likely_mistakes(self._experiment):
-            self._shown.on_event(Notice("warning", line))
         interruption = ""
         with _interruptible():
             try:
