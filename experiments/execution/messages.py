@@ -26,6 +26,7 @@ class Task:
         pictures: that the trial logs
         code: what of the user's own it executes, by digest
         data_path: the user's own file or folder of images, on the parent's machine
+        diagnostics: log the dear ones, too
     """
 
     trial: Trial
@@ -42,6 +43,7 @@ class Task:
     pictures: Pictures = field(default_factory=Pictures)
     code: Mapping[str, Code] = field(default_factory=dict)
     data_path: Path | None = None
+    diagnostics: bool = False
 
 
 @dataclass(frozen=True)

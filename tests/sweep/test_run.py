@@ -26,6 +26,7 @@ EPOCH_METRICS = {
 }  # fmt: skip
 FINAL_METRICS = {
     "return", "best_epoch", "test/return", "test/reconstruction", "test/kl", "test/nll", "val/nll",
+    "test/active_units", "test/mutual_information",
 }  # fmt: skip
 
 
