@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import math
 import os
 import shlex
@@ -16,6 +18,12 @@ from experiments.secrets import mask
 from experiments.spec.shard import Shard
 from experiments.tracking.errors import TrackingLost
 from vae.errors import BadInput
+
+_PLAIN = "plain"
+_PLAINLY = {
+    "–": "-", "−": "-", "±": "+-", "×": "x", "·": ".", "•": "*", "…": "...", "β": "beta",
+    "σ": "sigma", "—": "-", "≥": ">=", "≤": "<=", "→": "->", "“": '"', "”": '"', "’": "'",
+}  # fmt: skip
 
 _SCRIPTS = ("sweep.py", "analyze.py", "evaluate.py")
 _INSTALLED = "vae-"
@@ -74,6 +82,7 @@ def run_command(main: Callable[[], int]) -> NoReturn:
     """Run `main` and leave with its exit code; bad input is told as such, a bug as a bug."""
     # MLflow would report every command to its makers, and delay its exit for it.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    _write_what_can_be_written()
     try:
         sys.exit(main())
     except BadInput as error:
@@ -86,6 +95,21 @@ def run_command(main: Callable[[], int]) -> NoReturn:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _write_what_can_be_written() -> None:
+    """Where output is not UTF-8, a character that it does not have is no error."""
+    codecs.register_error(_PLAIN, _in_plain_characters)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_PLAIN)
+
+
+def _in_plain_characters(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_PLAINLY.get(character, "?") for character in text), error.end
 
 
 def _complain(message: str) -> int:

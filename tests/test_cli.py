@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from experiments import cli
 from experiments.cli import command, typed_command
+from tests.conftest import REPOSITORY, Workspace, environment
 
 
 @pytest.fixture
@@ -56,6 +58,20 @@ def test_in_a_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert command("sweep", "x") == f"python {cli._CHECKOUT / 'sweep.py'} x"
     monkeypatch.setattr(cli, "_CHECKOUT", tmp_path)
     assert command("sweep", "x") == "vae-sweep x"
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_output_that_is_not_utf_8(encoding: str, workspace: Workspace) -> None:
+    """github.com/Textualize/rich/issues/826: it ended in a traceback."""
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "sweep.py", "tiny.yaml", "--dry-run"],
+        cwd=workspace.folder, capture_output=True, encoding=encoding,
+        env=environment() | {"PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    times = "x" if encoding == "ascii" else "×"
+    assert f"4 configurations {times} 2 seeds = 8 trials" in done.stdout
 
 
 def test_passwords_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
