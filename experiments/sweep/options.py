@@ -47,6 +47,11 @@ class Options:
         """How often a trial goes on whose worker was lost; without workers, none is."""
         return self.engine_options.get("retries", 0)
 
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a trial may take in this sweep."""
+        return self.engine_options.get("timeout")
+
     def request(self, experiment: Experiment) -> Request:
         """What the engine is to be opened for."""
         storage = self.optuna_storage or optuna_storage(self.tracking_uri)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from experiments.cli import Parser, shard
+from experiments.execution.devices import device
 from experiments.execution.engine import Option
 from experiments.execution.engines import ENGINES, takers_of_options
 from experiments.spec.shard import Shard
@@ -73,7 +74,12 @@ def _add_engines(parser: Parser) -> None:
         help="; ".join(f"{name}: {engine.summary}" for name, engine in ENGINES.items()),
     )
     everybody.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s"
+        "--device",
+        type=device,
+        default="auto",
+        metavar="DEVICE",
+        help="auto (all GPUs, or else the processor), cpu, cuda, or some of the GPUs: "
+        "cuda:0,cuda:2; default: %(default)s",
     )
     takers = takers_of_options()
     for option in (option for option, names in takers.items() if len(names) > 1):

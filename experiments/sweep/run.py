@@ -203,7 +203,7 @@ class _Sweep:
     def _drive(self, workers_lock: Path) -> None:
         executor = self._engine.start(self._n_workers, self._on_event, workers_lock)
         try:
-            drive(self._tasks, executor, self._options.retries)
+            drive(self._tasks, executor, self._options.retries, self._options.timeout)
         finally:
             executor.stop()
 
