@@ -19,8 +19,9 @@ import numpy as np
 
 from experiments.cli import Parser, positive_int, positive_seconds, run_command
 from experiments.tracking.provenance import Provenance
+from experiments.tracking.reachable import check_reachable
 from experiments.tracking.trial_writer import TrialWriter
-from experiments.tracking.uris import check_reachable, default_uri
+from experiments.tracking.uris import default_uri
 from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import Configuration, Trial
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from experiments.secrets import mask
 from experiments.spec.shard import Shard
-from experiments.tracking.errors import TrackingLost
+from experiments.tracking.errors import TrackingLost, TrackingRefused
 from vae.errors import BadInput
 
 _PLAIN = "plain"
@@ -87,6 +87,8 @@ def run_command(main: Callable[[], int]) -> NoReturn:
         sys.exit(main())
     except BadInput as error:
         sys.exit(_complain(str(error)))
+    except TrackingRefused as error:
+        sys.exit(_complain(f"the tracking store refuses this: {error}"))
     except TrackingLost as error:
         print(f"{program()}: the tracking store is gone: {mask(str(error))}", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)

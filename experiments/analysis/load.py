@@ -14,8 +14,9 @@ from experiments.analysis.trial_columns import FIELDS, VERSIONS, fields_among
 from experiments.cli import command
 from experiments.metrics import FINAL_METRICS
 from experiments.secrets import mask
+from experiments.tracking.reachable import check_reachable
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
-from experiments.tracking.uris import check_reachable, default_uri
+from experiments.tracking.uris import default_uri
 from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial, as_written_today
 from vae.errors import BadInput

@@ -70,8 +70,9 @@ def comparable(trials: pd.DataFrame, scale: Iterable[str]) -> list[str]:
     Args:
         scale: of the metric
     """
+    known = [name for name in scale if name in trials.columns]
     versions = ("numbers_version", "data_digest")
-    return [*scale, *(v for v in versions if v in trials.columns and trials[v].nunique() > 1)]
+    return [*known, *(v for v in versions if v in trials.columns and trials[v].nunique() > 1)]
 
 
 def with_options_filled(trials: pd.DataFrame) -> pd.DataFrame:

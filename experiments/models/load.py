@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from experiments.metrics import DECISION_METRICS, METRICS
+from experiments.tracking.reachable import check_reachable
 from experiments.tracking.reader import Reader
 from experiments.tracking.run_record import RunRecord
-from experiments.tracking.uris import check_reachable, default_uri
+from experiments.tracking.uris import default_uri
 from vae.configuration import Trial
 from vae.errors import BadInput, at
 

@@ -13,15 +13,15 @@ from sqlalchemy.exc import DBAPIError
 from experiments.secrets import mask
 from experiments.tracking import retries
 from experiments.tracking.errors import TrackingLost
+from experiments.tracking.uris import client_address, sqlite_path
 
 
 def open_storage(address: str | None) -> BaseStorage:
     """Args: address: one of Optuna's; None for a study that is kept in memory only"""
     if address is None:
         return InMemoryStorage()
-    if address.startswith("sqlite:"):
-        # How long SQLite waits for whoever looks at the study meanwhile.
-        return RDBStorage(address, engine_kwargs={"connect_args": {"timeout": 60}})
+    if sqlite_path(address) is not None:
+        return RDBStorage(client_address(address))
     # A connection that a restart of the database broke is noticed before it is used.
     return _PatientStorage(address, engine_kwargs={"pool_pre_ping": True})
 

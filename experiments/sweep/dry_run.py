@@ -17,9 +17,10 @@ from experiments.planning.results import Results
 from experiments.planning.snapshot import outcomes_of, settled
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import Range, StudyPlan, rungs
+from experiments.tracking.reachable import check_reachable
 from experiments.tracking.run_record import RunRecord, by_trial
 from experiments.tracking.study_summary import TAG, StudySummary
-from experiments.tracking.uris import check_reachable, sqlite_path
+from experiments.tracking.uris import sqlite_path
 
 
 def print_plan(
@@ -41,6 +42,7 @@ def print_plan(
     else:
         plan = _plan(experiment, records, checkpoints, retry_failed)
         shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
+    shown += experiment.notes
     shown += [f"{kind}: {change}" for kind, change in changed_code(experiment, records)]
     console = Console()
     for table_or_line in shown:
@@ -49,7 +51,7 @@ def print_plan(
 
 def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], StudySummary | None]:
     """The trial runs, and how far a study had come."""
-    check_reachable(tracking_uri)
+    check_reachable(tracking_uri, read_only=True)
     database = sqlite_path(tracking_uri)
     if database is not None and not database.exists():
         return [], None

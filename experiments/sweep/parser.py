@@ -11,7 +11,7 @@ from experiments.execution.engine import Option
 from experiments.execution.engines import ENGINES, takers_of_options
 from experiments.spec.shard import Shard
 from experiments.sweep.retention import CHOICES, KEEP_ALL_UP_TO
-from experiments.tracking.uris import default_uri, help_of_default_uri
+from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
 
 
 def sweep_parser(description: str | None) -> Parser:
@@ -52,7 +52,13 @@ def _add_question(parser: Parser) -> None:
 
 def _add_places(parser: Parser) -> None:
     add = parser.add_argument_group("where things are").add_argument
-    add("--tracking-uri", default=default_uri(), metavar="URI", help=help_of_default_uri())
+    add(
+        "--tracking-uri",
+        type=tracking_address,
+        default=default_uri(),
+        metavar="URI",
+        help=help_of_default_uri(),
+    )
     add("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="default: %(default)s")
     add("--checkpoint-dir", type=Path, metavar="DIR", help="default: next to the tracking store")
     add("--optuna-storage", metavar="URI", help="of a study; default: next to the tracking store")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -36,14 +37,10 @@ from experiments.sweep.tasks import Tasks
 from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
+from experiments.tracking.reachable import check_reachable, check_storage
 from experiments.tracking.run_record import OVER
 from experiments.tracking.study_summary import TAG
-from experiments.tracking.uris import (
-    check_reachable,
-    check_storage,
-    checkpoint_folder,
-    optuna_storage,
-)
+from experiments.tracking.uris import checkpoint_folder, optuna_storage
 from experiments.tracking.writer import ExperimentWriter
 from vae import decoded, user_code
 from vae.errors import BadInput
@@ -78,6 +75,8 @@ def _run(
     for component in sorted(experiment.datasets, key=lambda component: component.value):
         with counting_images() as on_progress:
             decoded.prepare(component, options.data_dir, on_progress=on_progress)
+    for note in experiment.notes:
+        print(note, file=sys.stderr)
     ExperimentWriter.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -15,7 +14,7 @@ import tenacity
 
 from experiments.secrets import mask
 from experiments.tracking.errors import TrackingLost, TrackingRefused
-from experiments.tracking.uris import sqlite_path
+from experiments.tracking.uris import client_address
 
 # Retrying is done here, with a limit in seconds; MLflow's own would add minutes to every call.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -26,6 +25,8 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+
+from experiments.tracking.mlflow_errors import is_away, root_cause
 
 # It logs the traceback of what is then retried here, or told in one line.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -39,26 +40,39 @@ T = TypeVar("T")
 
 
 def connect(uri: str) -> MlflowClient:
-    if (path := sqlite_path(uri)) is not None:
-        # How long SQLite itself waits for another writer; the default of 5 s is too short for
-        # many workers on a slow disk.
-        uri = f"sqlite:///{path}?timeout=60"
-    return MlflowClient(tracking_uri=uri)
+    """MLflow's client for an address.
+
+    Raises:
+        TrackingRefused: when the store cannot be opened.
+    """
+    try:
+        return _SynchronousClient(tracking_uri=client_address(uri))
+    except Exception as error:  # whatever the driver, SQLAlchemy, Alembic or MLflow raise
+        raise TrackingRefused(f"{mask(uri)}: {root_cause(error)}") from error
+
+
+class _SynchronousClient(MlflowClient):
+    """What has been logged has arrived, whatever the environment says: what is queued is lost in a
+    crash, and nobody hears of it.
+    """
+
+    def log_batch(self, run_id, metrics=(), params=(), tags=(), synchronous=None):  # type: ignore[no-untyped-def]
+        super().log_batch(run_id, metrics, params, tags, synchronous=True)
+
+    def set_tag(self, run_id, key, value, synchronous=None):  # type: ignore[no-untyped-def]
+        super().set_tag(run_id, key, value, synchronous=True)
+
+    def log_image(self, run_id, image, *args, **kwargs):  # type: ignore[no-untyped-def]
+        super().log_image(run_id, image, *args, **kwargs | {"synchronous": True})
 
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _PERMANENT = ("No space left", "disk is full", "disk quota", "readonly database", "no such table")
-_FORBIDDEN = re.compile(r"failed with error code 40[0-7]\b")
-_TRANSIENT_CODES = {"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
 
 def _is_transient(error: BaseException) -> bool:
     if isinstance(error, MlflowException):
-        text = str(error)
-        # How MLflow says that its server did not answer; its other internal errors are bugs.
-        unanswered = text.startswith("API request to ") and not _FORBIDDEN.search(text)
-        transient = unanswered or error.error_code in _TRANSIENT_CODES
-        return transient and not any(p in text for p in _PERMANENT)
+        return is_away(error) and not any(words in str(error) for words in _PERMANENT)
     if isinstance(error, requests.RequestException):  # of an artifact on its way
         response = error.response
         return response is None or response.status_code >= 500

@@ -60,14 +60,7 @@ class TrialWriter:
     def log_image(self, key: str, image: np.ndarray, epoch: int) -> None:
         """Args: image: `uint8`, `(height, width)` or `(height, width, 3)`"""
         if f"{key}+step+{epoch}" not in self._images:
-            patiently(
-                self._mlflow.log_image,
-                self.run_id,
-                image,
-                key=key,
-                step=epoch,
-                synchronous=True,  # what is queued is lost in a crash
-            )
+            patiently(self._mlflow.log_image, self.run_id, image, key=key, step=epoch)
 
     def archive(self, files: Mapping[str, bytes]) -> None:
         """The kept model's files, by name; before `finish`, so that a finished trial has them."""

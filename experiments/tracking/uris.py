@@ -1,26 +1,28 @@
-"""Where runs are tracked: addresses checked before anything is written. Loads no MLflow."""
+"""Where runs are tracked: addresses parsed, quoted, never pasted together. Loads no MLflow."""
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import sqlite3
-import urllib.error
-import urllib.request
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from experiments.secrets import mask, without_credentials
+from experiments.secrets import mask
 from vae.errors import BadInput
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 
-_SQLITE = "sqlite:///"
-_ANSWER_SECONDS = 7
+_MEANS_SOMETHING = re.compile(r"[%?#{}]")
+"""In an address; Optuna fills in what is in braces."""
+
+_BUSY_SECONDS = "60"
+"""How long SQLite waits for another writer; its 5 s are too short for many workers on a slow disk.
+"""
 
 
 def default_uri() -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    return tracking_address(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI)
 
 
 def help_of_default_uri() -> str:
@@ -28,93 +30,93 @@ def help_of_default_uri() -> str:
     return f"default: {mask(default_uri())}".replace("%", "%%")
 
 
-def check_reachable(uri: str) -> None:
-    """Raise BadInput within 10 seconds if nothing can be tracked at `uri`; writes nothing."""
-    if uri.startswith(("http://", "https://")):
-        try:
-            _check_server(without_credentials(uri).rstrip("/"))
-            return
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise BadInput(
-                f"--tracking-uri {mask(uri)}: no MLflow server answers ({error})"
-            ) from error
-    if (path := sqlite_path(uri)) is not None:
-        _check_sqlite(path)
-    elif uri.startswith(("postgresql", "mysql")):
-        check_database("--tracking-uri", uri)
-    else:
-        raise BadInput(
-            f"--tracking-uri {mask(uri)}: should be sqlite:///FILE, postgresql://…, mysql://… or "
-            f"the http(s) address of an MLflow server"
-        )
-
-
-def check_storage(uri: str) -> None:
-    """Raise BadInput within 10 seconds if Optuna cannot keep a study on the server at `uri`."""
-    if not uri.startswith("sqlite:"):
-        check_database("--optuna-storage", uri)
-
-
-def check_database(option: str, uri: str) -> None:
-    """Raise BadInput within 10 seconds if no database server answers; writes nothing.
-
-    Args:
-        option: that gave the address
-    """
-    import sqlalchemy  # takes its time to import
-
+def tracking_address(text: str) -> str:
+    """An address as it is used: of a server without what its page adds to it in a browser."""
+    if not is_server(text):
+        return text
     try:
-        # NullPool: the connection is closed, not kept.
-        engine = sqlalchemy.create_engine(
-            uri,
-            connect_args={"connect_timeout": _ANSWER_SECONDS},
-            poolclass=sqlalchemy.pool.NullPool,
-        )
-        engine.connect().close()
-    except ModuleNotFoundError as error:
-        raise BadInput(
-            f"{option} {mask(uri)}: needs the package {error.name}, or an address that names "
-            f"another driver, such as postgresql+psycopg2://… (pip install psycopg2-binary)"
-        ) from error
-    except (sqlalchemy.exc.SQLAlchemyError, UnicodeError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise BadInput(f"{option} {mask(uri)}: no database answers ({mask(reason)})") from error
+        parts = urlsplit(text)
+    except ValueError:  # whoever asks there will say so
+        return text
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
 
 
-def _check_server(address: str) -> None:
-    with urllib.request.urlopen(f"{address}/health", timeout=_ANSWER_SECONDS):  # noqa: S310
-        pass
-    try:  # anyone may ask for its health, and only some for more
-        any_call = f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0"
-        with urllib.request.urlopen(any_call, timeout=_ANSWER_SECONDS / 4):  # noqa: S310
-            pass
-    except urllib.error.HTTPError as error:
-        if error.code == http.HTTPStatus.FORBIDDEN:
-            place = address.partition("://")[2]
-            raise BadInput(
-                f"--tracking-uri {address}: the MLflow server takes no calls under this name; "
-                f"start it with --allowed-hosts {place}"
-            ) from error
-    except TimeoutError:  # it is slow; its clients have more patience
-        return
+def is_server(uri: str) -> bool:
+    """Whether it is an MLflow server's, rather than a database's."""
+    return uri.startswith(("http://", "https://"))
+
+
+# ------------------------------------------------------------------------------ SQLite
 
 
 def sqlite_path(uri: str) -> Path | None:
-    """The file of a `sqlite:///` address; None for a server."""
-    return Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
+    """The file of a SQLite address, without its options; None for a server.
+
+    Raises:
+        BadInput: for one that names no file.
+    """
+    parts = _sqlite_parts(uri)
+    if parts is None:
+        return None
+    name, options = parts
+    if not name or name.startswith((":memory:", "file:")) or "uri" in options:
+        raise BadInput(f"{uri}: should name a file, as in sqlite:///FILE or sqlite:////FOLDER/FILE")
+    return Path(name).absolute()
 
 
-def _check_sqlite(path: Path) -> None:
-    place = f"--tracking-uri {_SQLITE}{path}"
-    existing = next(p for p in (path, *path.parents) if p.exists())
-    if path.is_dir() or (existing != path and not existing.is_dir()):
-        raise BadInput(f"{place}: should name a file, in a folder")
-    if not os.access(existing, os.W_OK) or (path.exists() and not os.access(path.parent, os.W_OK)):
-        raise BadInput(f"{place}: cannot be written")
-    if path.exists() and path.stat().st_size:
-        with path.open("rb") as file:
-            if file.read(16) != b"SQLite format 3\0":
-                raise BadInput(f"{place}: is not a SQLite database")
+def sqlite_address(path: Path) -> str:
+    """The address of a SQLite file; what would mean something in it is percent-encoded."""
+    return f"sqlite:///{_quoted(str(path))}"
+
+
+def client_address(uri: str) -> str:
+    """The address that MLflow and Optuna are given: of a file, absolute, with patience.
+
+    A file that may not be written is opened for reading alone. The driver is named because MLflow
+    would make the folder of what begins with `sqlite:///`, and take it for a plain path.
+    """
+    parts, path = _sqlite_parts(uri), sqlite_path(uri)
+    if parts is None or path is None:
+        return uri
+    options = {"timeout": _BUSY_SECONDS, **parts[1]}
+    name = str(path)
+    if path.exists() and not is_writable(path):
+        name, _, read_only = read_only_name(path).partition("?")
+        options |= {**dict(parse_qsl(read_only)), "uri": "true"}
+    return f"sqlite+pysqlite:///{_quoted(name)}?{urlencode(options)}"
+
+
+def read_only_name(path: Path) -> str:
+    """A file as SQLite opens it for reading alone (`uri=True`); makes no file beside it."""
+    immutable = "&immutable=1" if _would_make_files(path) else ""
+    return f"file:{_quoted(str(path))}?mode=ro{immutable}"
+
+
+def is_writable(path: Path) -> bool:
+    """Whether a SQLite file may be written: that takes its folder, too."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _would_make_files(path: Path) -> bool:
+    """With a write-ahead log, even readers make files, unless somebody has it open already."""
+    with path.open("rb") as file:
+        read_version = file.read(20)[19:]
+    return read_version == b"\2" and not path.with_name(f"{path.name}-wal").exists()
+
+
+def _sqlite_parts(uri: str) -> tuple[str, dict[str, str]] | None:
+    scheme, found, rest = uri.partition("://")
+    if not found or scheme.partition("+")[0] != "sqlite":
+        return None
+    host, _, place = rest.partition("/")
+    if host:
+        raise BadInput(f"{uri}: a SQLite address has three slashes, as in sqlite:///FILE")
+    name, _, query = place.partition("?")
+    return unquote(name), dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _quoted(path: str) -> str:
+    return _MEANS_SOMETHING.sub(lambda found: f"%{ord(found[0]):02X}", path)
 
 
 def use_write_ahead_log(path: Path) -> None:
@@ -141,7 +143,7 @@ def checkpoint_folder(experiment: str, tracking_uri: str, checkpoint_dir: Path |
 
 def optuna_storage(tracking_uri: str) -> str:
     """Where studies are kept by default: in a SQLite file next to the tracking store."""
-    return f"sqlite:///{_next_to_the_store(tracking_uri).absolute() / 'optuna.db'}"
+    return sqlite_address(_next_to_the_store(tracking_uri).absolute() / "optuna.db")
 
 
 def _next_to_the_store(tracking_uri: str) -> Path:

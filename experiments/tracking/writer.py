@@ -212,7 +212,7 @@ class ExperimentWriter(Reader):
 
     def log_image(self, run_id: str, key: str, picture: np.ndarray, step: int) -> None:
         """Args: picture: `uint8`, `(height, width)` or `(height, width, 3)`"""
-        patiently(self._mlflow.log_image, run_id, picture, key=key, step=step, synchronous=True)
+        patiently(self._mlflow.log_image, run_id, picture, key=key, step=step)
 
     def only_configuration_runs(self) -> dict[str, RunRecord]:
         """The run of each configuration_id; of two, which a kill in the middle of a replacement

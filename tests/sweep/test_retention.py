@@ -66,7 +66,9 @@ def test_the_kept_model_is_had_back_by_its_run_id_alone(
         "model = load_model(sys.argv[1])\ntrial = Trial.model_validate_json(sys.argv[2])\n"
         "splits = load_splits(trial.configuration, 'data')\n"
         "terms = w.evaluate(model, splits.test, trial.seed)\n"
-        "print(json.dumps([terms.episodic_return, w._yardstick(model, splits, trial)]))"
+        "c = trial.configuration\n"
+        "nll = w.score(model, splits, c.nll_samples, c.nll_images, trial.seed, ['test'])\n"
+        "print(json.dumps([terms.episodic_return, nll['test']]))"
     )
     shutil.rmtree(workspace.folder / "checkpoints", ignore_errors=True)
     done = subprocess.run(
@@ -240,7 +242,7 @@ def test_the_best_seed_of_each_configuration_is_kept(workspace: Workspace) -> No
 
 def test_none_and_all(workspace: Workspace) -> None:
     artifacts = workspace.folder / "mlartifacts" / "tiny"
-    for archive, seeds, n_kept in (("none", "0-1", 0), ("all", "2-3", 2), ("best", "4", 1)):
+    for archive, seeds, n_kept in (("none", "0-1", 0), ("all", "2-3", 2), ("best", "4-4", 1)):
         done = workspace.run("sweep.py", "tiny.yaml", *ONE, "--archive", archive, "--seeds", seeds)
         assert done.returncode == 0, done.stderr
         assert len(kept(artifacts)) == n_kept

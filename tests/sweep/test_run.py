@@ -18,14 +18,14 @@ from tests.conftest import REPOSITORY, TINY, Workspace
 from tests.tracked import numbers, runs
 from vae.configuration import Configuration, Trial
 
-FIELDS = set(Configuration.model_fields)
+FIELDS = set(Configuration(dataset="mnist5k").flat)
 EPOCH_METRICS = {
     "train/loss", "train/reconstruction", "train/kl",
     "val/loss", "val/reconstruction", "val/kl", "val/return",
     "epoch_seconds", "images_per_second",
 }  # fmt: skip
 FINAL_METRICS = {
-    "return", "best_epoch", "test/return", "test/reconstruction", "test/kl", "test/nll",
+    "return", "best_epoch", "test/return", "test/reconstruction", "test/kl", "test/nll", "val/nll",
 }  # fmt: skip
 
 
@@ -282,20 +282,21 @@ def test_what_was_tracked_before_a_field_was_added_still_counts(workspace: Works
             for run_id, text in db.execute(
                 "SELECT run_uuid, value FROM tags WHERE key = ?", (key,)
             ).fetchall():
-                assert '"iwae_samples"' in text
-                older = re.sub(r', ?"iwae_samples": ?5', "", text)
+                assert '"patience"' in text
+                older = re.sub(r', ?"patience": ?0', "", text)
                 db.execute(
                     "UPDATE tags SET value = ? WHERE run_uuid = ? AND key = ?", (older, run_id, key)
                 )
-        db.execute("DELETE FROM params WHERE key = 'iwae_samples'")
+        db.execute("DELETE FROM params WHERE key = 'patience'")
     again = workspace.run("sweep.py", "tiny.yaml", *one[:-1], "0-1")
     assert "1 trials finished, 1 had been before" in again.stderr
     new = workspace.run(
-        "sweep.py", "tiny.yaml", *one, "--set", "loss=iwae", "--set", "iwae_samples=3,5"
+        "sweep.py", "tiny.yaml", *one, "--set", "objective=iwae", "--set", "objective.samples=3,5"
     )
     assert "2 trials finished" in new.stderr
     trials = load_trials("tiny", workspace.tracking_uri)
-    assert trials["iwae_samples"].tolist() == [5, 5, 3, 5]
+    assert trials["patience"].tolist() == [0] * 4
+    assert trials["objective.samples"].dropna().tolist() == [3, 5]
     assert workspace.run("analyze.py", "tiny").returncode == 0
     assert workspace.run("evaluate.py", trials["run_id"][0]).returncode == 0
 
@@ -317,7 +318,9 @@ def test_a_diverging_trial_fails_alone_and_in_sight(workspace: Workspace) -> Non
     )
     assert retried.returncode == 1
     assert retried.stderr.count("FAILED: diverged") == 2
-    assert len(runs(database(workspace), "trial")) == 4
+    tried = runs(database(workspace), "trial")
+    assert len(tried) == 6, "what failed stays beside what was tried again"
+    assert sum(run.tags.get("retried") == "true" for run in tried) == 2
 
     table = workspace.run("analyze.py", "tiny.yaml")
     assert table.returncode == 0

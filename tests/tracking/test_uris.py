@@ -1,72 +1,71 @@
-"""Servers that do not answer: one line, in time, before anything is written."""
+"""Addresses: parsed, quoted, never pasted together."""
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import string
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.engine import make_url
 
-from experiments.tracking.uris import check_reachable, check_storage
+from experiments.tracking.uris import (
+    client_address,
+    optuna_storage,
+    sqlite_address,
+    sqlite_path,
+    tracking_address,
+)
 from vae.errors import BadInput
 
-
-def complaint(uri: str) -> str:
-    started = time.monotonic()
-    with pytest.raises(BadInput) as error_info:
-        check_reachable(uri)
-    assert time.monotonic() - started < 10  # the contract's own limit
-    line = str(error_info.value)
-    assert "\n" not in line
-    assert "geheim" not in line
-    return line
+paths = st.text(string.ascii_letters + " %?#{}&=+:@'äé€", min_size=1).map(
+    lambda name: Path("/nowhere") / f"x{name}" / "mlflow.db"
+)
 
 
-def test_a_database_that_is_not_there() -> None:
-    pytest.importorskip("psycopg2")
-    line = complaint("postgresql+psycopg2://me:geheim@127.0.0.1:1/db")
-    assert line.startswith(
-        "--tracking-uri postgresql+psycopg2://me:***@127.0.0.1:1/db: no database"
-    )
-    assert "refused" in line
+@given(path=paths)
+def test_a_path_comes_back_from_its_address_whatever_is_in_it(path: Path) -> None:
+    """mlflow#6490: also as SQLAlchemy reads it, and as MLflow and Optuna hand it on."""
+    address = sqlite_address(path)
+    assert sqlite_path(address) == path
+    assert make_url(address).database == str(path)
+    for given_to_them in (client_address(address), optuna_storage(address)):
+        assert make_url(given_to_them.format()).database in (
+            str(path), str(path.with_name("optuna.db")),
+        )  # fmt: skip
 
 
-def test_a_database_that_accepts_and_says_nothing() -> None:
-    pytest.importorskip("psycopg2")
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        assert "no database" in complaint(f"postgresql+psycopg2://me:geheim@127.0.0.1:{port}/db")
+def test_options_of_an_address_are_no_part_of_the_file() -> None:
+    """mlflow#6490"""
+    assert sqlite_path("sqlite:///mlflow.db?timeout=30") == Path("mlflow.db").absolute()
+    assert sqlite_path("sqlite+pysqlite:////a/b%20c.db") == Path("/a/b c.db")
+    url = make_url(client_address("sqlite:///mlflow.db?timeout=30"))
+    assert (url.database, dict(url.query)) == (str(Path("mlflow.db").absolute()), {"timeout": "30"})
+    assert make_url(client_address("sqlite:///mlflow.db")).query["timeout"] == "60"
 
 
-def test_a_driver_that_is_missing() -> None:
-    line = complaint("mysql+nosuchdriver://me:geheim@127.0.0.1/db")
-    assert "nosuchdriver" in line
-    line = complaint("postgresql+pg8000://me:geheim@127.0.0.1/db")
-    assert "needs the package pg8000" in line
+@pytest.mark.parametrize(
+    "uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file:x.db?uri=true",
+            "sqlite://x.db"],
+)  # fmt: skip
+def test_an_address_that_names_no_file(uri: str) -> None:
+    with pytest.raises(BadInput, match="sqlite:///FILE"):
+        sqlite_path(uri)
 
 
-def test_a_server_behind_an_address_with_a_password() -> None:
-    assert "me:***@127.0.0.1:1" in complaint("http://me:geheim@127.0.0.1:1")
-
-
-def test_optuna_s_storage_is_named_by_its_option() -> None:
-    check_storage("sqlite:///anything.db")
-    with pytest.raises(BadInput, match="--optuna-storage mysql"):
-        check_storage("mysql+nosuchdriver://me:geheim@127.0.0.1/db")
-
-
-def test_a_server_that_refuses_the_name_it_is_called_by() -> None:
-    """MLflow's server does, unless it is told its names; its health it tells everybody."""
-
-    class Forbidding(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/health" else 403)
-            self.end_headers()
-
-    with HTTPServer(("127.0.0.1", 0), Forbidding) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        place = f"127.0.0.1:{server.server_port}"
-        assert f"--allowed-hosts {place}" in complaint(f"http://me:geheim@{place}")
-        server.shutdown()
+@pytest.mark.parametrize(
+    ("typed", "used"),
+    [
+        ("http://host:5000/#/experiments/1", "http://host:5000"),
+        ("http://host:5000/#/experiments/1/runs/abc/model-metrics?o=x", "http://host:5000"),
+        ("https://me:secret@host/mlflow/?workspace=a#/models", "https://me:secret@host/mlflow"),
+        ("http://host:5000/", "http://host:5000"),
+        ("sqlite:///a#b.db", "sqlite:///a#b.db"),
+        ("postgresql://me@host/db?sslmode=require", "postgresql://me@host/db?sslmode=require"),
+        ("http://[", "http://["),
+    ],
+)
+def test_an_address_from_the_browser(typed: str, used: str) -> None:
+    """mlflow#3301"""
+    assert tracking_address(typed) == used

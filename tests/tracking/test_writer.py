@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from experiments.tracking.provenance import provenance
+from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
 from tests.tracked import runs
 from vae.configuration import Configuration, Trial
@@ -36,3 +38,25 @@ def test_a_run_whose_making_was_not_answered_is_not_made_twice(
     second = tracker.create_trial_run(trials[1], "label", parent, provenance("python sweep.py"))
     tracked = {run.run_id: run.tags.get("trial_id") for run in runs(tmp_path / "mlflow.db")}
     assert tracked == {parent: None, first: trials[0].id, second: trials[1].id}
+
+
+def test_what_is_logged_has_arrived_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mlflow#11778: what MLflow queues is lost in a crash, and no resume logs it again."""
+    monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS", "60")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    tracker = ExperimentWriter.create(uri, "x")
+    configuration = Configuration()
+    parent = tracker.create_configuration_run(configuration, "label", {0})
+    trial = Trial(configuration=configuration, seed=0)
+    run_id = tracker.create_trial_run(trial, "label", parent, provenance())
+    writer = TrialWriter(uri, run_id)
+    writer.log_epoch(1, {"val/return": -1.0})
+    writer.log_image("samples", np.zeros((4, 4), np.uint8), 1)
+    writer.finish({"return": -1.0})
+    (run,) = runs(tmp_path / "mlflow.db", "trial")
+    assert run.metrics == {"val/return": [(1, -1.0)], "return": [(0, -1.0)]}
+    assert run.tags["completed"] == "true"
+    assert len(list((tmp_path / "mlartifacts").rglob("samples*"))) == 2  # one is its thumbnail
