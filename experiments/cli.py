@@ -7,6 +7,7 @@ import codecs
 import io
 import math
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -24,6 +25,9 @@ _PLAINLY = {
     "–": "-", "−": "-", "±": "+-", "×": "x", "·": ".", "•": "*", "…": "...", "β": "beta",
     "σ": "sigma", "—": "-", "≥": ">=", "≤": "<=", "→": "->", "“": '"', "”": '"', "’": "'",
 }  # fmt: skip
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_UNITS = (86_400, 3600, 60, 1)
 
 _SCRIPTS = ("sweep.py", "analyze.py", "evaluate.py")
 _INSTALLED = "vae-"
@@ -134,6 +138,19 @@ def share(text: str) -> float:
 
 def positive_seconds(text: str) -> float:
     return _number(text, float, at_least=1e-9, wanted="a number of seconds above 0")
+
+
+def duration(text: str) -> float:
+    """Seconds, of `2h30m`, `90m`, `1d`, `45s`."""
+    found = _DURATION.fullmatch(text.strip())
+    seconds = sum(
+        float(number) * scale
+        for number, scale in zip(found.groups() if found else (), _UNITS, strict=False)
+        if number
+    )
+    if not seconds:
+        raise argparse.ArgumentTypeError(f"should be like 2h30m, 90m or 45s (got '{text}')")
+    return seconds
 
 
 def shard(text: str) -> Shard:

@@ -21,6 +21,7 @@ class Options:
 
     Attributes:
         engine_options: all of the engine's, by name
+        time_budget: seconds after which the sweep is interrupted
     """
 
     tracking_uri: str
@@ -33,6 +34,7 @@ class Options:
     shard: Shard
     optuna_storage: str | None
     archive: str | None
+    time_budget: float | None = None
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Options:
