@@ -28,6 +28,7 @@ from experiments.execution.engine import (
 )
 from experiments.execution.listener import never_raising
 from experiments.execution.locks import join_workers
+from experiments.execution.main_guard import check_main_is_guarded
 from experiments.execution.messages import Event, Task, TrialResult
 from experiments.execution.resources import cpu_cores
 from vae.errors import BadInput
@@ -204,6 +205,7 @@ _WORKERS_PER_DEVICE = 2
 
 @contextlib.contextmanager
 def _open(request: Request) -> Iterator[OpenEngine]:
+    check_main_is_guarded()
     devices = find_devices(request.device)
     yield OpenEngine(
         _n_workers(request),

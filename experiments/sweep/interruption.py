@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ class OutOfTime(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def interruptible(deadline: float | None) -> Iterator[None]:
-    """SIGTERM and the end of the budget are a Ctrl-C; a second signal ends the process at once.
+    """SIGTERM and the end of the budget are a Ctrl-C; a second signal ends the process at once,
+    but for the one of a notebook, in which there is more than this.
 
     In another thread than the main one, which gets no signals, there is nothing to do.
 
@@ -35,8 +37,9 @@ def interruptible(deadline: float | None) -> Iterator[None]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGINT, _exit_at_once)
-        signal.signal(signal.SIGTERM, _exit_at_once)
+        if hasattr(sys.modules["__main__"], "__file__"):
+            signal.signal(signal.SIGINT, _exit_at_once)
+            signal.signal(signal.SIGTERM, _exit_at_once)
         raise OutOfTime if number == signal.SIGALRM else KeyboardInterrupt
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)

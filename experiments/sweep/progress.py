@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -43,8 +44,14 @@ class Display(Protocol):
 
 
 def display(n_workers: int) -> Display:
-    """The display that suits stderr."""
-    return LinesInstead(LiveDisplay(n_workers)) if sys.stderr.isatty() else LogLines()
+    """The display that suits stderr, or a notebook."""
+    live = sys.stderr.isatty() or _is_live_notebook()
+    return LinesInstead(LiveDisplay(n_workers)) if live else LogLines()
+
+
+def _is_live_notebook() -> bool:
+    """Jupyter changes what it has shown with the help of ipywidgets; without, it shows lines."""
+    return Console().is_jupyter and importlib.util.find_spec("ipywidgets") is not None
 
 
 def describe_epoch(metrics: Mapping[str, float]) -> str:
