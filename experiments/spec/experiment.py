@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -123,24 +123,32 @@ class Experiment:
 
 
 def load_experiment(
-    path: Path, assignments: Iterable[str] = (), seeds: str | None = None
+    source: Path | Mapping[str, Any], assignments: Iterable[str] = (), seeds: Any = None
 ) -> Experiment:
     """Read an experiment file and apply `--set` assignments and `--seeds`.
+
+    Args:
+        source: the file, or what it holds; files that that names are in the current folder
+        seeds: whatever `seeds:` may be
 
     Raises:
         BadInput: with the file, the key and the way out in one line.
     """
     # What ships with the package has no files beside it: what it is told to use is the user's.
-    folder = Path.cwd() if path.parent == SHIPPED else path.absolute().parent
-    with at(str(path)):
-        file = _SweepFile.checked(read_yaml(path), folder)
+    folder, place = Path.cwd(), "experiment"
+    if isinstance(source, Path):
+        place = str(source)
+        folder = folder if source.parent == SHIPPED else source.absolute().parent
+    with at(place):
+        content = read_yaml(source) if isinstance(source, Path) else dict(source)
+        file = _SweepFile.checked(content, folder)
     for assignment in assignments:
         with at(f"--set {assignment}"):
             file.assign(assignment, folder)
     if seeds is not None:
         with at("--seeds"):
             file.seeds = parse_seeds(seeds)
-    with at(str(path)):
+    with at(place):
         experiment = file.experiment(Resolver(folder))
         try_components(experiment)
     return experiment
