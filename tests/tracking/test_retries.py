@@ -154,8 +154,7 @@ def forget_the_status(workspace: Workspace) -> None:
 
 
 def checkpoint_of(workspace: Workspace) -> Path:
-    trial_id = the_trial(workspace).tags["trial_id"]
-    return workspace.folder / "checkpoints" / "tiny" / f"{trial_id}.pt"
+    return workspace.folder / "checkpoints" / "tiny" / f"{the_trial(workspace).run_id}.pt"
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "KILLED", "SCHEDULED", "FINISHED"])
