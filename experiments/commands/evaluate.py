@@ -31,11 +31,11 @@ def _main() -> int:
     from experiments.models.load import choose  # MLflow takes its time to import, and so does torch
 
     chosen = choose(experiment_name(arguments.run), arguments.tracking_uri)
-    from experiments.execution.devices import check_device
+    from experiments.execution.devices import find_devices
     from experiments.models.evaluate import evaluate_subject, load_subject
     from experiments.models.terminal import print_evaluation
 
-    check_device(arguments.device)
+    find_devices(arguments.device)
     subject = load_subject(
         chosen,
         arguments.data_dir,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import pickle
 import select
+import socket
 from dataclasses import replace
 
 import pytest
 import torch
 
-from experiments.execution import worker
+from experiments.execution import finals, worker
 from experiments.execution.messages import EpochDone, Event, Task
 from experiments.tracking.provenance import Provenance
 from experiments.tracking.writer import ExperimentWriter
@@ -126,7 +127,7 @@ def test_a_final_metric_that_is_no_number_is_divergence(
     value: float, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No NaN in a finished trial (ray#31276): it would be nobody's, and everywhere."""
-    monkeypatch.setattr(worker, "score", lambda *given: {"val": 100.0, "test": value})
+    monkeypatch.setattr(finals, "score", lambda *given: {"val": 100.0, "test": value})
     task = some_task(workspace)
     result = worker.advance(task, print)
     assert (result.state, result.error) == ("failed", "diverged: test/nll is not finite")
@@ -147,3 +148,32 @@ def test_seeds_that_all_but_blew_up_have_finite_bounds(workspace: Workspace) -> 
         result = worker.advance(replace(task, trial=trial, archive=False), print)
         assert result.state in ("finished", "failed")
         assert all(math.isfinite(value) for value in result.metrics.values())
+
+
+def test_out_of_device_memory_is_told_and_not_yet_a_failure(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sent the task decides whether it is tried again; the trial goes on where it was."""
+    task = replace(some_task(workspace), device_label="cuda:1")
+    assert worker.advance(replace(task, until=2), print).state == "advanced"
+
+    def hungry(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nand more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.execution.worker.fit", hungry)
+        result = worker.advance(replace(task, fresh=False), print)
+    assert result.state == "out of memory"
+    assert result.error == "out of memory on cuda:1: CUDA out of memory. Tried to allocate 2 GiB"
+    (run,) = runs(workspace.folder / "mlflow.db", "trial")
+    assert run.status == "RUNNING"
+    assert task.checkpoint.exists()
+    assert worker.advance(replace(task, fresh=False), print).state == "finished"
+
+
+def test_the_run_says_where_it_was_computed(workspace: Workspace) -> None:
+    result = worker.advance(some_task(workspace), print)
+    assert result.seconds and result.seconds > 0
+    (run,) = runs(workspace.folder / "mlflow.db", "trial")
+    assert run.tags["device"] == "cpu"
+    assert run.tags["host"] == socket.gethostname()

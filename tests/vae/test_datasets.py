@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ import numpy as np
 import pytest
 
 from tests.complaints import contents
-from tests.generated import noise, write_cifar10, write_images, write_npz
+from tests.generated import noise, write_images, write_npz
 from vae import datasets, decoded
 from vae.components import Component, check_component
 from vae.configuration import Configuration
 from vae.datasets import check_dataset, complete, describe, place, yardstick
-from vae.decoded import digest, prepare, read
+from vae.decoded import prepare, read
 from vae.errors import BadInput
 from vae.registry import DATASET_TARGETS
 
@@ -52,20 +51,6 @@ def test_every_built_in_has_the_option_yardstick_and_says_what_it_is() -> None:
         assert inspect.getdoc(component.load()), name
     with pytest.raises(BadInput, match=r"dataset.yardstick: .*'gaussian'; .*\(bernoulli, discret"):
         yardstick(check_component("dataset", "mnist").with_options({"yardstick": "gaussian"}))
-
-
-def test_a_file_becomes_images_that_workers_map_without_the_file(tmp_path: Path) -> None:
-    write_npz(tmp_path / "faces.npz", {"train": IMAGES})
-    data_dir = tmp_path / "data"
-    component = named("faces.npz", tmp_path, data_dir)
-    assert component.value == "faces.npz"
-    assert len(component.digest) == 16
-    assert not data_dir.exists(), "nothing is written before a sweep starts"
-    prepare(component, data_dir)
-    (tmp_path / "faces.npz").unlink()
-    assert np.array_equal(stored(component, data_dir)[:, 0], IMAGES)
-    assert digest(component, str(data_dir)) == component.digest
-    prepare(component, data_dir)  # which finds all that it needs
 
 
 def test_a_folder_is_told_from_a_name_and_its_option_makes_other_images(tmp_path: Path) -> None:
@@ -139,32 +124,6 @@ def test_a_function_that_reads_a_file_notices_that_it_changed(tmp_path: Path) ->
         prepare(before, tmp_path / "data")
 
 
-def test_data_that_changed_under_their_name_are_not_read_for_what_they_were(tmp_path: Path) -> None:
-    write_npz(tmp_path / "faces.npz", {"train": IMAGES})
-    before = named("faces.npz", tmp_path, tmp_path / "data")
-    write_npz(tmp_path / "faces.npz", {"train": IMAGES[::-1]})
-    assert named("faces.npz", tmp_path, tmp_path / "data").digest != before.digest
-    with pytest.raises(BadInput, match=r"faces.npz: is not the data that are asked for"):
-        prepare(before, tmp_path / "data")
-
-
-def test_another_machine_takes_its_own_copy_or_says_that_there_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_npz(tmp_path / "faces.npz", {"train": IMAGES})
-    digest = named("faces.npz", tmp_path, tmp_path / "data").digest
-    (tmp_path / "there").mkdir()
-    monkeypatch.chdir(tmp_path / "there")
-    datasets._paths.clear()
-    elsewhere = check_dataset("faces.npz", Path.cwd(), digest)
-    with pytest.raises(BadInput, match=r"faces.npz: no such file; the trial's data"):
-        prepare(elsewhere, Path("data"))
-    assert contents(tmp_path / "there") == set()
-    shutil.copy(tmp_path / "faces.npz", "faces.npz")
-    prepare(elsewhere, Path("data"))
-    assert len(read(elsewhere, "data").train) == 50
-
-
 def test_what_a_tag_names_is_not_read(tmp_path: Path) -> None:
     """With a digest, nothing happens; without one, there is no such configuration."""
     fields = {"val_size": 5, "nll_images": 3, "batch_size": 2}
@@ -176,21 +135,6 @@ def test_what_a_tag_names_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"unknown dataset"):
         Configuration(dataset="../secret.npz", **fields)
     assert describe(check_component("dataset", "cifar10")) is None, "nothing is downloaded either"
-
-
-def test_cifar10_is_decoded_once_and_known_by_its_name(tmp_path: Path) -> None:
-    train = write_cifar10(tmp_path)
-    component = named("cifar10", tmp_path, tmp_path)
-    data_set = describe(component)
-    assert data_set is not None
-    assert (data_set.train_size, data_set.test_size, data_set.val_size) == (150, 30, 25)
-    prepare(component, tmp_path)
-    shutil.rmtree(tmp_path / "cifar-10-batches-py")
-    prepare(component, tmp_path)
-    assert np.array_equal(read(component, str(tmp_path)).train, train)
-    assert component.digest == "", "its id is that of its name"
-    configuration = Configuration(dataset="cifar10", batch_size=10)
-    assert (configuration.val_size, configuration.nll_images) == (25, 30)
 
 
 def test_sizes_are_those_of_the_data(tmp_path: Path) -> None:
