@@ -16,8 +16,9 @@ from benchmarks.flops import training_flops
 from benchmarks.instrumented import TrialTime
 from benchmarks.options import Options
 from benchmarks.overhead import overhead_share, seconds_per_trial
-from vae import datasets
 from vae.configuration import Configuration
+from vae.idx_files import mnist
+from vae.small_sets import mnist5k
 
 MNIST = (1, 28, 28)
 
@@ -89,8 +90,7 @@ def test_the_table_shows_every_figure_and_its_verdict(tmp_path: Path) -> None:
 
 def test_without_mnist_its_files_are_made_of_the_digits_that_ship(tmp_path: Path) -> None:
     folder = data_folder(tmp_path / "nothing", tmp_path)
-    datasets.DATASETS["mnist"].prepare(folder)
-    images, digits = datasets.DATASETS["mnist"].read(folder), datasets.read("mnist5k", "")
+    images, digits = mnist(folder), mnist5k(folder)
     assert (images.train[:4000] == digits.train).all()
     assert (images.train[4000:8000] == digits.train).all()
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.complaints import contents
+from tests.conftest import REPOSITORY
 from tests.generated import noise, write_cifar10, write_npz
-from tests.vae.test_datasets import named, stored
-from vae import datasets, decoded
+from tests.vae.test_datasets import FUNCTION, named, stored
+from vae import datasets, decoded, user_code
 from vae.configuration import Configuration
 from vae.datasets import check_dataset, describe
 from vae.decoded import digest, prepare, read
@@ -78,3 +83,29 @@ def test_data_that_changed_under_their_name_are_not_read_for_what_they_were(tmp_
     assert named("faces.npz", tmp_path, tmp_path / "data").digest != before.digest
     with pytest.raises(BadInput, match=r"faces.npz: is not the data that are asked for"):
         prepare(before, tmp_path / "data")
+
+
+NODE = """
+import pickle, sys
+from pathlib import Path
+from vae import user_code
+from vae.decoded import prepare, read
+component, code = pickle.loads(sys.stdin.buffer.read())
+user_code.remember_all({component.digest: code})
+prepare(component, Path("data"))
+print(int(read(component, "data").train.sum()))
+"""
+
+
+def test_a_node_without_the_file_calls_the_function_that_it_was_sent(tmp_path: Path) -> None:
+    (tmp_path / "data.py").write_text(FUNCTION)
+    component = named("data.py:load", tmp_path, tmp_path / "data", shift=3)
+    prepare(component, tmp_path / "data")
+    sent = pickle.dumps((component, user_code.known(component.digest)))
+    (tmp_path / "node").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", NODE], input=sent, cwd=tmp_path / "node", env=environment,
+        capture_output=True, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) == int(read(component, str(tmp_path / "data")).train.sum())
