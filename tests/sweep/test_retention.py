@@ -30,6 +30,7 @@ from tests.servers import MlflowServer
 from tests.tracked import numbers, runs
 from tests.vae.test_archive import Payload
 from vae.errors import BadInput
+from vae.evaluation import evaluate
 from vae.splits import load_splits
 
 ONE = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=sse"]
@@ -63,11 +64,12 @@ def test_the_kept_model_is_had_back_by_its_run_id_alone(
         "import experiments.execution.worker as w\n"
         "assert 'torch' in sys.modules\nw.prepare_process()\n"
         "from vae.configuration import Trial\nfrom vae.splits import load_splits\n"
+        "from vae.evaluation import evaluate\nfrom vae.yardstick import score\n"
         "model = load_model(sys.argv[1])\ntrial = Trial.model_validate_json(sys.argv[2])\n"
         "splits = load_splits(trial.configuration, 'data')\n"
-        "terms = w.evaluate(model, splits.test, trial.seed)\n"
+        "terms = evaluate(model, splits.test, trial.seed)\n"
         "c = trial.configuration\n"
-        "nll = w.score(model, splits, c.nll_samples, c.nll_images, trial.seed, ['test'])\n"
+        "nll = score(model, splits, c.nll_samples, c.nll_images, trial.seed, ['test'])\n"
         "print(json.dumps([terms.episodic_return, nll['test']]))"
     )
     shutil.rmtree(workspace.folder / "checkpoints", ignore_errors=True)
@@ -266,7 +268,7 @@ def test_a_server_that_passes_artifacts_on(workspace: Workspace, server: MlflowS
     archived = load_archived(choose("tiny", server.uri))
     trial = archived.description.trial
     splits = load_splits(trial.configuration, "data")
-    assert worker.evaluate(archived.model, splits.val, trial.seed).episodic_return == max(
+    assert evaluate(archived.model, splits.val, trial.seed).episodic_return == max(
         value for run in runs(server.database, "trial") for _, value in run.metrics["return"]
     )
 
