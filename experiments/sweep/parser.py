@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from experiments.cli import Parser, shard
+from experiments.cli import Parser, duration, shard
+from experiments.execution.devices import device
 from experiments.execution.engine import Option
 from experiments.execution.engines import ENGINES, takers_of_options
 from experiments.spec.shard import Shard
@@ -86,7 +87,19 @@ def _add_engines(parser: Parser) -> None:
         help="; ".join(f"{name}: {engine.summary}" for name, engine in ENGINES.items()),
     )
     everybody.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s"
+        "--device",
+        type=device,
+        default="auto",
+        metavar="DEVICE",
+        help="auto (all GPUs, or else the processor), cpu, cuda, or some of the GPUs: "
+        "cuda:0,cuda:2; default: %(default)s",
+    )
+    everybody.add_argument(
+        "--time-budget",
+        type=duration,
+        metavar="2h30m",
+        help="after that the sweep is stopped as by Ctrl-C; trials that would not end in time are "
+        "not started while others would",
     )
     takers = takers_of_options()
     for option in (option for option, names in takers.items() if len(names) > 1):
