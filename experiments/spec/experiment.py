@@ -22,6 +22,7 @@ from pydantic import (
 from experiments.formatting import format_value
 from experiments.metrics import DECISION_METRICS
 from experiments.spec.axes import check_choices, check_distinct, folder_of
+from experiments.spec.comparable import refuse_other_pixels
 from experiments.spec.pictures import Pictures
 from experiments.spec.resolver import DEFAULTS, Resolver, moved, refuse_unused_options
 from experiments.spec.search_space import StudyPlan, StudySection
@@ -29,6 +30,7 @@ from experiments.spec.seeds import parse_seeds
 from experiments.spec.yaml_files import SHIPPED, parse_yaml, read_yaml
 from vae.components import Component
 from vae.configuration import RETURN_SCALE_FIELDS, Configuration, Trial, check_field, explain
+from vae.datasets import describe
 from vae.errors import BadInput, at
 from vae.registry import KINDS, check_name
 from vae.signatures import check_value
@@ -77,6 +79,12 @@ class Experiment:
         if self.study:
             return {self.study.resolver.component("dataset", self.study.fixed)}
         return {configuration.component("dataset") for configuration in self.configurations}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of its data sets, a line each."""
+        known = (describe(component) for component in self.datasets)
+        return sorted({note for data_set in known if data_set for note in data_set.notes})
 
     @property
     def components(self) -> list[Component]:
@@ -288,8 +296,9 @@ class _SweepFile(BaseModel):
         if not configurations:
             raise BadInput("exclude: nothing is left of the grid")
         axes = (*self.grid, *(field for group in self.zip for field in group))
-        if self.racing and len({c.dataset for c in configurations.values()}) > 1:
-            raise BadInput("racing: configurations of different data sets cannot race each other")
+        if self.racing:
+            with at("racing"):
+                refuse_other_pixels(configurations.values())
         return Experiment(self.name, axes, tuple(configurations.values()), self.seeds, self.racing)
 
     def _combinations(self) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -74,6 +75,8 @@ def _run(
     for component in sorted(experiment.datasets, key=lambda component: component.value):
         with counting_images() as on_progress:
             decoded.prepare(component, options.data_dir, on_progress=on_progress)
+    for note in experiment.notes:
+        print(note, file=sys.stderr)
     ExperimentWriter.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)
