@@ -15,7 +15,7 @@ MOST_SEEDS = 10_000
 """Where a search for them ends."""
 
 
-def seeds_needed(decision: Decision, effect: float) -> np.ndarray:
+def seeds_needed(decision: Decision, effect: float | np.ndarray) -> np.ndarray:
     """How many seeds would show a true difference of `effect` to the reference, with `POWER`.
 
     At the noise that the table has and with the correction that is left, if all configurations
@@ -36,7 +36,11 @@ def seeds_needed(decision: Decision, effect: float) -> np.ndarray:
 
 
 def _power(
-    decision: Decision, effect: float, n: np.ndarray, variance: np.ndarray, squares: np.ndarray
+    decision: Decision,
+    effect: float | np.ndarray,
+    n: np.ndarray,
+    variance: np.ndarray,
+    squares: np.ndarray,
 ) -> np.ndarray:
     n_distinct = int(decision.noise.distinct.sum())
     total = (n_distinct - 1) * (n - 1.0)
