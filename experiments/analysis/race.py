@@ -3,36 +3,25 @@
 Source of the idea: Maron & Moore 1994, "Hoeffding races"; Birattari et al. 2002, "A racing
 algorithm for configuring metaheuristics", whose blocks are problem instances. Here they are seeds.
 
-A race looks at its results after every seed, with the inference of the reports, and is stricter:
-what it calls lost, a report of the same results calls worse.
+A race looks at its results after every seed, with the inference of the reports but more strictly
+(`LOOK_LEVEL`): what it calls lost, a report of the same results calls worse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from experiments.analysis.inference import LOOK_LEVEL, decide
+from experiments.analysis.inference import LOOK_LEVEL, UNKNOWN, decide
+from experiments.spec.racing import Racing
 
 _RIVALS = 5
 """How many of the best configurations a study measures the noise on: bad ones are noisier."""
 
-
-@dataclass(frozen=True)
-class RaceRules:
-    """How to race.
-
-    Attributes:
-        first: seeds that everybody gets, at least 2
-        equal_within: a difference to the best that does not matter
-        control: the configuration_id that everybody is held against, instead of the best
-    """
-
-    first: int = 2
-    equal_within: float | None = None
-    control: str | None = None
+Values = Mapping[str, Mapping[int, float | None]]
+"""Of each configuration_id, by seed, its value (higher is better), or None where it failed."""
 
 
 @dataclass(frozen=True)
@@ -41,82 +30,65 @@ class RaceState:
 
     Attributes:
         n_seeds: how many seeds every configuration that still races has been given
-        racing: the configuration_ids that are to get the next seed; none when it is over
+        racing: the configuration_ids that are to get the next seed; none when the race is over
         given: of each configuration_id, how many seeds the race has given it
         lost: of those that have lost, after how many seeds
-        settled: of those that neither race nor have lost, why: best, equal, identical, failed;
-            with a control also control and better
+        settled: why the others do not race: best, equal, identical, failed or, where all seeds
+            are given, not distinguishable; with a control also control and better
     """
 
     n_seeds: int
     racing: tuple[str, ...]
     given: Mapping[str, int]
-    lost: Mapping[str, int]
-    settled: Mapping[str, str]
+    lost: Mapping[str, int] = field(default_factory=dict)
+    settled: Mapping[str, str] = field(default_factory=dict)
 
 
-Values = Mapping[str, Mapping[int, float | None]]
-"""Of each configuration_id, by seed, its value (higher is better), or None where it failed."""
-
-
-def race(values: Values, seeds: Sequence[int], rules: RaceRules | None = None) -> RaceState:
+def race(values: Values, seeds: Sequence[int], rules: Racing | None = None) -> RaceState:
     """Hold a race with what is known; it stops at the first round with a result missing.
 
     A function of the results alone, so that a sweep that goes on after a kill sees the same race.
+    Who failed with a seed races no further: it can no longer be the best. Whoever is equal or
+    identical to the best rests, and races again if another becomes the best.
     """
-    rules = rules or RaceRules()
-    state = RaceState(0, tuple(values), dict.fromkeys(values, 0), {}, {})
+    rules = rules or Racing()
+    state = RaceState(0, tuple(values), dict.fromkeys(values, 0))
     for n in range(1, len(seeds) + 1):
-        if not all(seeds[n - 1] in values[c] for c in state.racing):
+        if not state.racing or not all(seeds[n - 1] in values[c] for c in state.racing):
             break
         given = {c: n if c in state.racing else m for c, m in state.given.items()}
-        state = RaceState(n, state.racing, given, state.lost, state.settled)
+        state = replace(state, n_seeds=n, given=given)
         if rules.first <= n < len(seeds):
             state = _look(values, seeds, rules, state)
+    if state.n_seeds == len(seeds) and state.racing:
+        rest = dict.fromkeys(state.racing, UNKNOWN)
+        state = replace(state, racing=(), settled={**rest, **state.settled})
     return state
 
 
-def _look(values: Values, seeds: Sequence[int], rules: RaceRules, state: RaceState) -> RaceState:
+def _look(values: Values, seeds: Sequence[int], rules: Racing, state: RaceState) -> RaceState:
+    """Decide what can be decided after a round."""
     ids, n = list(values), state.n_seeds
+    known = [[values[c].get(seed) for seed in seeds[: state.given[c]]] for c in ids]
     table = np.full((len(ids), n), np.nan)
-    for i, c in enumerate(ids):
-        for j in range(state.given[c]):
-            value = values[c].get(seeds[j])
-            table[i, j] = np.nan if value is None else value
-    failed = np.array([None in (values[c].get(s, 0) for s in seeds[: state.given[c]]) for c in ids])
-    left = np.array([c not in state.lost and state.settled.get(c) != "better" for c in ids])
-    contenders = left & ~failed & np.array([state.given[c] == n for c in ids])
+    for row, of_seeds in zip(table, known, strict=True):
+        row[: len(of_seeds)] = [np.nan if value is None else value for value in of_seeds]
+    failed = np.array([None in of_seeds for of_seeds in known])
+    won = {c: why for c, why in state.settled.items() if why == "better"}
+    family = np.array([c not in state.lost and c not in won for c in ids]) & ~failed
+    whole = family & np.array([state.given[c] == n for c in ids])
     control = None if rules.control is None else ids.index(rules.control)
-    if not contenders.any() or (control is not None and failed[control]):
-        return _over(state, ids, failed)
-    verdict = decide(
-        table, left & ~failed, contenders, control, rules.equal_within, LOOK_LEVEL
-    ).verdict
-    return _after(state, ids, np.where(failed & left, "failed", verdict))
-
-
-def _after(state: RaceState, ids: Sequence[str], verdicts: np.ndarray) -> RaceState:
+    settled = won | {c: "failed" for c, f in zip(ids, failed, strict=True) if f}
+    if not whole.any() or (control is not None and failed[control]):
+        rest = {c: UNKNOWN for c in ids if c not in state.lost and c not in settled}
+        return replace(state, racing=(), settled=settled | rest)
+    verdicts = decide(table, family, whole, control, rules.equal_within, LOOK_LEVEL).verdict
     found = {c: str(verdict) for c, verdict in zip(ids, verdicts, strict=True) if verdict}
-    lost = {c: state.n_seeds for c, verdict in found.items() if verdict == "worse"}
-    undecided = [c for c, verdict in found.items() if verdict == "not distinguishable"]
-    racing = [c for c in found if c in undecided or found[c] in ("best", "control")]
-    before = {c: why for c, why in state.settled.items() if why == "better"}
-    settled = before | {c: v for c, v in found.items() if c not in lost and c not in undecided}
-    if undecided:
-        settled = {c: why for c, why in settled.items() if c not in racing}
-    return RaceState(
-        state.n_seeds,
-        tuple(racing) if undecided else (),
-        state.given,
-        {**state.lost, **lost},
-        settled,
-    )
-
-
-def _over(state: RaceState, ids: Sequence[str], failed: np.ndarray) -> RaceState:
-    """Nothing is left to be compared with."""
-    settled = dict(state.settled) | {c: "failed" for c, f in zip(ids, failed, strict=True) if f}
-    return RaceState(state.n_seeds, (), state.given, state.lost, settled)
+    lost = {c: n for c, verdict in found.items() if verdict == "worse"}
+    undecided = [c for c, verdict in found.items() if verdict in (UNKNOWN, "best", "control")]
+    racing = tuple(undecided) if UNKNOWN in found.values() else ()
+    settled |= {c: why for c, why in found.items() if c not in racing and c not in lost}
+    return replace(state, racing=racing, lost={**state.lost, **lost}, settled=settled)
 
 
 def lost_to_best(mine: Mapping[int, float], complete: Sequence[Mapping[int, float]]) -> bool:
