@@ -32,6 +32,9 @@ WEIGHTS, DESCRIPTION, CODE = "weights.safetensors", "configuration.json", "code"
 
 _FORMAT = 1
 
+_MADE = ("encoder", "decoder", "loss", "objective")
+"""What of a configuration a model is made of."""
+
 
 class StoredCode(BaseModel):
     """A `Code` without its texts, which are files below `code/<kind>/`."""
@@ -180,7 +183,7 @@ def _empty_model(description: Description) -> VAE:
     own are made as they were for training, for not everything that a class may do works without.
     """
     configuration = description.trial.configuration
-    own = any(configuration.component(kind).is_code for kind in ("encoder", "decoder", "loss"))
+    own = any(configuration.component(kind).is_code for kind in _MADE)
     try:
         with at(DESCRIPTION), torch.device("cpu" if own else "meta"):
             return VAE(configuration, description.shape)

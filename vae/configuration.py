@@ -203,7 +203,12 @@ class Configuration(BaseModel):
     @functools.cached_property
     def id(self) -> str:
         """Sixteen hexadecimal digits, the same for equal configurations on every machine."""
-        return _identity({"configuration": _identifying(self)})
+        return _identity({"configuration": self._identifying})
+
+    @functools.cached_property
+    def _identifying(self) -> dict[str, Any]:
+        """What its identity, and that of its trials, is of."""
+        return _identifying(self)
 
 
 class Trial(BaseModel):
@@ -217,7 +222,7 @@ class Trial(BaseModel):
     @functools.cached_property
     def id(self) -> str:
         """Sixteen hexadecimal digits, the same for equal trials on every machine."""
-        return _identity({"configuration": _identifying(self.configuration), "seed": self.seed})
+        return _identity({"configuration": self.configuration._identifying, "seed": self.seed})
 
 
 def default_sizes(data: DataSet) -> dict[str, int]:

@@ -8,6 +8,8 @@ the training was interrupted before it or not, and a checkpoint need not hold an
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -22,3 +24,17 @@ def generator(
     seed: int, purpose: str, epoch: int = 0, device: str | torch.device = "cpu"
 ) -> torch.Generator:
     return torch.Generator(device).manual_seed(derived_seed(seed, purpose, epoch))
+
+
+@contextmanager
+def global_generator(
+    seed: int, purpose: str, epoch: int = 0, device: str | torch.device = "cpu"
+) -> Iterator[None]:
+    """Inside, torch's own generators draw as one of these; outside, as if nobody had drawn.
+
+    For what takes no generator, such as a dropout layer of the user's own.
+    """
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derived_seed(seed, purpose, epoch))
+        yield

@@ -18,7 +18,7 @@ from vae.layers import Shape
 from vae.model import VAE, fresh_model, start_at_data
 from vae.objectives import minimised
 from vae.optimizer import Optimizer, set_learning_rate
-from vae.randomness import derived_seed, generator
+from vae.randomness import derived_seed, generator, global_generator
 from vae.schedules import Pace
 from vae.splits import Splits
 
@@ -119,10 +119,11 @@ def fit(training: Training, splits: Splits, until: int) -> Iterator[EpochMetrics
         start_at_data(training.model, splits.train)
     while training.epoch < until and not training.is_over:
         started = time.perf_counter()
-        epoch = training.epoch + 1
-        train, lr, beta = _train_one_epoch(training, splits, epoch)
-        trained = time.perf_counter()
-        val = evaluate(training.model, splits.val, training.trial.seed, beta)
+        epoch, seed = training.epoch + 1, training.trial.seed
+        with global_generator(seed, "layers", epoch, training.device):
+            train, lr, beta = _train_one_epoch(training, splits, epoch)
+            trained = time.perf_counter()
+            val = evaluate(training.model, splits.val, seed, beta)
         if not (math.isfinite(train.loss(beta)) and math.isfinite(val.loss(beta))):
             raise Diverged(f"the loss of epoch {epoch} is not finite")
         metrics = EpochMetrics(

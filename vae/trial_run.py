@@ -127,6 +127,8 @@ def _try_encoder(component: Component, setting: Setting) -> None:
             raise Unfit(f"gives {_kind(q_z)}, and should give a vae.distributions.DiagonalNormal")
         expect_tensor("gives a mean", q_z.mean, (_N, setting.latent_dim))
         expect_tensor("gives a log_var", q_z.log_var, (_N, setting.latent_dim))
+    if not torch.equal(encoder(x).mean, q_z.mean):
+        raise Unfit("gives something else each time in eval mode")
     _expect_gradients(encoder, q_z.mean + q_z.log_var)
 
 
@@ -136,6 +138,8 @@ def _try_decoder(component: Component, setting: Setting) -> None:
     for network in (decoder.train(), decoder.eval()):
         logits = network(setting.codes())
         expect_tensor("gives logits", logits, (_N, *shape))
+    if not torch.equal(decoder(setting.codes()), logits):
+        raise Unfit("gives something else each time in eval mode")
     _expect_gradients(decoder, logits)
 
 

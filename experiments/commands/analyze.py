@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments.cli import Parser, run_command
-from experiments.spec.yaml_files import experiment_name
+from experiments.spec.yaml_files import code_folder, experiment_name
 from experiments.tracking.uris import default_uri, help_of_default_uri
 from vae.errors import BadInput
 
@@ -47,7 +47,8 @@ def _main() -> int:
         from experiments.models.register import register_best  # torch takes its time to import
 
         uri, trusted = arguments.tracking_uri, arguments.trust_code
-        print(register_best(name, uri, arguments.register, trusted))
+        folder = code_folder(arguments.experiment)
+        print(register_best(name, uri, arguments.register, trusted, folder))
     return 0
 
 

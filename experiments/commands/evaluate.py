@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments.cli import Parser, check_can_be_made, positive_int, run_command
-from experiments.spec.yaml_files import experiment_name
+from experiments.spec.yaml_files import code_folder, experiment_name
 from experiments.tracking.uris import default_uri
 from vae.datasets import check_dataset, place
 from vae.errors import at
@@ -43,6 +43,7 @@ def _main() -> int:
         arguments.samples,
         arguments.device,
         arguments.trust_code,
+        code_folder(arguments.run),
     )
     print_evaluation(subject, evaluate_subject(subject))
     if arguments.out is not None:
@@ -83,7 +84,7 @@ def _parser() -> Parser:
         "--trust-code",
         action="store_true",
         help="execute the source that is archived with the model, where it is not of this package "
-        "and the file in the current folder is not the same",
+        "and the file beside the experiment, or in the current folder, is not the same",
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="default: %(default)s")
     return parser

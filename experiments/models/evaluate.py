@@ -94,6 +94,7 @@ def load_subject(
     n_samples: int | None,
     device: str,
     trust_code: bool = False,
+    code_folder: Path | None = None,
 ) -> LoadedModel:
     """Have the model back, and the test set it is to be evaluated on.
 
@@ -101,13 +102,14 @@ def load_subject(
         dataset: another one than it was trained on
         n_samples: K, then on the whole test set; by default what the trial used, on its images
         trust_code: as of `load_model`
+        code_folder: where the user's own files are; by default the current one
 
     Raises:
         BadInput: for a bad archive, or images that are not of the model's shape.
     """
     prepare_process()
     device = compute_device(device)
-    archived = load_archived(chosen, device, trust_code)
+    archived = load_archived(chosen, device, trust_code, code_folder)
     configuration = archived.description.trial.configuration
     splits = _splits(configuration, data_dir, dataset, device)
     name = dataset or configuration.dataset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -66,12 +67,19 @@ def load_model(
     return load_archived(find_trial(run_id, tracking_uri), device, trust_code).model
 
 
-def load_archived(chosen: SelectedRun, device: str = "cpu", trust_code: bool = False) -> Archived:
+def load_archived(
+    chosen: SelectedRun,
+    device: str = "cpu",
+    trust_code: bool = False,
+    code_folder: Path | None = None,
+) -> Archived:
     """The archived model of a trial run, with what its archive says of it; BadInput as above."""
     from vae.archive import unpack  # torch takes its time to import
 
     with at(f"run {chosen.run.run_id}"):
-        archived = unpack(chosen.tracker.read_archive(chosen.run.run_id), device, trust_code)
+        archived = unpack(
+            chosen.tracker.read_archive(chosen.run.run_id), device, trust_code, code_folder
+        )
         _check_same_trial(archived.description.trial, chosen.run)
     return archived
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from experiments.models.load import best_of_experiment, load_archived
@@ -9,11 +11,17 @@ from experiments.tracking.model_registry import ALIAS, register
 from vae.randomness import generator
 
 
-def register_best(experiment: str, tracking_uri: str, name: str, trust_code: bool = False) -> str:
+def register_best(
+    experiment: str,
+    tracking_uri: str,
+    name: str,
+    trust_code: bool = False,
+    code_folder: Path | None = None,
+) -> str:
     """Register the best seed of the configuration with the best mean val/nll.
 
     Args:
-        trust_code: as of `load_model`
+        trust_code, code_folder: as of `load_archived`
 
     Returns:
         What was done, in words.
@@ -22,7 +30,7 @@ def register_best(experiment: str, tracking_uri: str, name: str, trust_code: boo
         BadInput: when there is none with weights, or MLflow does not take the name.
     """
     chosen = best_of_experiment(experiment, tracking_uri)
-    model = load_archived(chosen, trust_code=trust_code).model
+    model = load_archived(chosen, "cpu", trust_code, code_folder).model
     z = torch.randn(2, model.latent_dim, generator=generator(0, "input example"))
     with torch.inference_mode():
         example = model.decode(z).numpy()  # images of its own making: no data set is at hand

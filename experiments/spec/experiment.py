@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
-    TypeAdapter,
     ValidationError,
-    ValidationInfo,
 )
 
 from experiments.formatting import format_value
 from experiments.metrics import DECISION_METRICS
-from experiments.spec.axes import check_choices, check_distinct, folder_of
-from experiments.spec.comparable import refuse_other_pixels
+from experiments.spec.axes import check_choices, check_distinct
+from experiments.spec.combinations import applies, combinations
 from experiments.spec.pictures import Pictures
+from experiments.spec.racing import Racing, RacingSection, parse_racing
 from experiments.spec.resolver import DEFAULTS, Resolver, moved, refuse_unused_options
 from experiments.spec.search_space import StudyPlan, StudySection
+from experiments.spec.sections import DataSetName, Fields, Grid, Name, Rule, ZipGroup
 from experiments.spec.seeds import parse_seeds
 from experiments.spec.yaml_files import SHIPPED, parse_yaml, read_yaml
 from vae.components import Component
-from vae.configuration import RETURN_SCALE_FIELDS, Configuration, Trial, check_field, explain
+from vae.configuration import RETURN_SCALE_FIELDS, Configuration, Trial, explain
 from vae.consistency import warnings
 from vae.datasets import describe
 from vae.errors import BadInput, at
 from vae.registry import KINDS, check_name
-from vae.signatures import check_value
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Experiment:
     Attributes:
         axes: the fields that vary, in the order of the file
         configurations: of the grid; a study's are not known beforehand
-        racing: stop giving seeds to a configuration that has lost
+        racing: give seeds to those configurations alone of which something is undecided
         pictures: that each trial logs
         diagnostics: whether each trial logs the dear ones, too
     """
@@ -55,7 +52,7 @@ class Experiment:
     axes: tuple[str, ...]
     configurations: tuple[Configuration, ...]
     seeds: tuple[int, ...]
-    racing: bool = False
+    racing: Racing | None = None
     study: StudyPlan | None = None
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
     diagnostics: bool = False
@@ -75,7 +72,7 @@ class Experiment:
     @property
     def study_name(self) -> str:
         """Of the study in Optuna's storage; a question asked otherwise is another study."""
-        digest = self.study.digest(self.seeds, self.racing) if self.study else ""
+        digest = self.study.digest(self.seeds, bool(self.racing)) if self.study else ""
         return f"{self.name} {digest}"
 
     @property
@@ -164,71 +161,19 @@ def try_components(experiment: Experiment) -> None:
         trial_run.try_components(tried)
 
 
-# ----------------------------------------------------------------- the parts of a file
-
-
-def _check_fields(fields: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-    checked = {}
-    for field, value in fields.items():
-        with at(field):
-            checked[field] = check_field(field, value, folder_of(info))
-    return checked
-
-
-def _check_axes(axes: dict[str, Any], info: ValidationInfo) -> dict[str, list[Any]]:
-    checked = {}
-    for field, values in axes.items():
-        with at(field):
-            checked[field] = check_choices(field, values, folder_of(info))
-    return checked
-
-
-def _check_equal_lengths(axes: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    lengths = {field: len(values) for field, values in axes.items()}
-    if len(set(lengths.values())) > 1:
-        shown = ", ".join(f"{field} has {n}" for field, n in lengths.items())
-        raise BadInput(f"axes that advance together should be equally long: {shown}")
-    return axes
-
-
-def _check_not_empty(fields: dict[str, Any]) -> dict[str, Any]:
-    if not fields:
-        raise BadInput("an empty rule would exclude everything")
-    return fields
-
-
-_Fields = Annotated[dict[str, Any], AfterValidator(_check_fields)]
-_Axes = Annotated[dict[str, Any], AfterValidator(_check_axes)]
-_Grid = Annotated[_Axes, AfterValidator(check_distinct)]
-_ZipGroup = Annotated[_Axes, Field(min_length=1), AfterValidator(_check_equal_lengths)]
-_Rule = Annotated[_Fields, AfterValidator(_check_not_empty)]
-_Name = Annotated[str, Field(max_length=100, pattern=r"^\w[\w .+-]*$")]
-_DataSetName = Annotated[
-    str, AfterValidator(lambda value, info: check_field("dataset", value, folder_of(info)))
-]
-
-
-def check_name_of_experiment(name: str) -> str:
-    """Return `name` if an experiment may be called so; BadInput otherwise."""
-    try:
-        return TypeAdapter(_Name).validate_python(name)
-    except ValidationError as error:
-        raise BadInput(explain(error)) from error
-
-
 class _SweepFile(BaseModel):
     """The keys of an experiment file."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: _Name
-    dataset: _DataSetName | None = None
-    grid: _Grid = {}
-    zip: list[_ZipGroup] = []
-    exclude: list[_Rule] = []
+    name: Name
+    dataset: DataSetName | None = None
+    grid: Grid = {}
+    zip: list[ZipGroup] = []
+    exclude: list[Rule] = []
     study: StudySection | None = None
-    racing: Annotated[bool, Field(strict=True)] = False
-    fixed: _Fields = {}
+    racing: Annotated[RacingSection | None, BeforeValidator(parse_racing)] = None
+    fixed: Fields = {}
     pictures: Pictures = Pictures()
     diagnostics: Annotated[bool, Field(strict=True)] = False
     seeds: Annotated[tuple[int, ...], BeforeValidator(parse_seeds)] = (0,)
@@ -324,17 +269,18 @@ class _SweepFile(BaseModel):
         if not study.space:
             raise BadInput("study.space: nothing is left to search")
         plan = study.plan({"dataset": DEFAULTS["dataset"], **self.fixed}, resolver)
-        return Experiment(self.name, tuple(plan.space), (), self.seeds, study.racing, plan)
+        racing = Racing() if study.racing else None
+        return Experiment(self.name, tuple(plan.space), (), self.seeds, racing, plan)
 
     def _of_grid(self, resolver: Resolver) -> Experiment:
         """Every combination that no rule excludes; one where an option makes no difference."""
         configurations: dict[str, Configuration] = {}
         taken: set[str] = set()
-        for varying in self._combinations():
+        for varying in combinations(self.grid, self.zip):
             fields = self.fixed | varying
             effective = resolver.effective(fields)
             taken |= effective.keys()
-            if not any(_applies(rule, effective) for rule in self.exclude):
+            if not any(applies(rule, effective) for rule in self.exclude):
                 configuration = resolver.configuration(fields, varying)
                 configurations.setdefault(configuration.id, configuration)
         rules = [(f"exclude.{i}", rule) for i, rule in enumerate(self.exclude)]
@@ -342,33 +288,11 @@ class _SweepFile(BaseModel):
         if not configurations:
             raise BadInput("exclude: nothing is left of the grid")
         axes = (*self.grid, *(field for group in self.zip for field in group))
-        if self.racing:
-            with at("racing"):
-                refuse_other_pixels(configurations.values())
-        return Experiment(self.name, axes, tuple(configurations.values()), self.seeds, self.racing)
-
-    def _combinations(self) -> Iterator[dict[str, Any]]:
-        """The fields that vary, in every combination."""
-        parts = [[{field: value} for value in values] for field, values in self.grid.items()]
-        parts += [
-            [dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)]
-            for group in self.zip
-        ]
-        for combination in itertools.product(*parts):
-            yield {field: value for part in combination for field, value in part.items()}
+        competing = tuple(configurations.values())
+        with at("racing"):
+            racing = self.racing.rules(competing) if self.racing else None
+        return Experiment(self.name, axes, competing, self.seeds, racing)
 
 
 def _as_list(values: Any) -> list[Any]:
     return list(values) if isinstance(values, list | tuple) else [values]
-
-
-def _applies(rule: dict[str, Any], effective: dict[str, Any]) -> bool:
-    """Whether a combination has all that a rule excludes; an option that it lacks, it has not."""
-    for name, value in rule.items():
-        if name not in effective:
-            return False
-        with at(f"exclude: {name}"):
-            wanted = check_value(effective[name], value) if "." in name else value
-        if wanted != effective[name]:
-            return False
-    return True

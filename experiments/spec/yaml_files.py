@@ -28,6 +28,12 @@ def find_experiment(name_or_path: str) -> Path:
     return shipped[check_name(shipped, name_or_path, "experiment")]
 
 
+def code_folder(experiment: str) -> Path:
+    """Where the user's own code is of what EXPERIMENT means: beside a file, or here."""
+    path = Path(experiment)
+    return path.absolute().parent if path.suffix in (".yaml", ".yml") else Path.cwd()
+
+
 def experiment_name(experiment: str) -> str:
     """The name in the experiment file that EXPERIMENT means, or else EXPERIMENT itself: the name
     of an MLflow experiment.

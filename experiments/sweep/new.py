@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.cli import check_can_be_made, command
-from experiments.spec.experiment import check_name_of_experiment
+from experiments.spec.sections import check_name_of_experiment
 from experiments.spec.yaml_files import SHIPPED
 from vae.errors import BadInput, at
 

@@ -92,6 +92,10 @@ class ExperimentWriter(Reader):
             fields = json.loads(record.tags["configuration"])
             self._log_params(record.run_id, {n: v for n, v in fields.items() if n != "digests"})
 
+    def expect_seeds(self, run_id: str, seeds: set[int]) -> None:
+        """Let a configuration run expect these seeds and no others."""
+        patiently(self._mlflow.set_tag, run_id, "seeds", json.dumps(sorted(seeds)))
+
     def _log_params(self, run_id: str, fields: Mapping[str, object]) -> None:
         params = [Param(key, str(value)) for key, value in fields.items()]
         patiently(self._mlflow.log_batch, run_id, params=params)

@@ -173,6 +173,56 @@ def test_a_node_that_dies_costs_its_running_trial_some_time(
     assert {run.status for run in means} == {"FINISHED"}
 
 
+NETS = """
+import math
+from pathlib import Path
+
+from torch import nn
+
+from parts import activation
+from vae.encoders import Encoder
+
+Path(__file__).unlink(missing_ok=True)  # once it is imported, nobody has it any more
+
+
+class Wide(Encoder):
+    def __init__(self, shape, hidden_dim, latent_dim, *, width: int = 20):
+        body = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), width), activation())
+        super().__init__(body, width, latent_dim)
+"""
+OWN = GRID.replace("name: grid", "name: own").replace("mlp3", "'nets.py:Wide'")
+
+
+def write_own(workspace: Workspace) -> None:
+    workspace.write(OWN, "x.yaml")
+    workspace.write(NETS, "nets.py")
+    workspace.write("from torch import nn\n\nactivation = nn.Tanh\n", "parts.py")
+
+
+def test_nodes_train_code_of_which_none_has_the_file(
+    workspace: Workspace,
+    postgres: Postgres,
+    server: MlflowServer,
+    clusters: list[Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    cluster = start_cluster(head_cpus=1)
+    clusters.append(cluster)
+    second = add_node(cluster)
+    write_own(workspace)
+    arguments = ["--engine", "ray", "--ray-address", cluster.address]
+    with sweeping(workspace, *arguments, "--tracking-uri", server.uri) as (sweep, log):
+        wait_until(lambda: n_finished(log) >= 3, sweep)
+        assert not (workspace.folder / "nets.py").exists()
+        cluster.remove_node(second, allow_graceful=False)
+        assert sweep.wait(timeout=300) == 0
+    one = Workspace(tmp_path_factory.mktemp("one"))
+    write_own(one)
+    assert one.run("sweep.py", "x.yaml", "--engine", "serial").returncode == 0
+    database = as_sqlite(postgres.uri("mlflow"), workspace.folder / "copy.db")
+    assert metrics_of(of_experiment(database, "own")) == numbers(one.folder / "mlflow.db")
+
+
 def test_a_study_with_pruning_survives_the_node_it_runs_on(
     workspace: Workspace,
     postgres: Postgres,

@@ -198,6 +198,11 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
         encoder("        return DiagonalNormal(mean, log_var / self.training)"),
         ["nets.py:6: Wide gives a log_var with NaN or infinite numbers"],
     ),
+    "an encoder that draws in eval mode": (
+        GRID,
+        encoder("        return DiagonalNormal(mean + torch.rand_like(mean), log_var)"),
+        ["nets.py:6: Wide gives something else each time in eval mode"],
+    ),
     "an error in a step": (
         GRID, encoder("        return DiagonalNormal(mean, self.nothing)"),
         ["nets.py:13: AttributeError", "nothing"],
