@@ -10,6 +10,8 @@ from typing import NoReturn
 from experiments.cli import Parser, check_can_be_made, positive_int, run_command
 from experiments.spec.yaml_files import experiment_name
 from experiments.tracking.uris import default_uri
+from vae.datasets import check_dataset, place
+from vae.errors import at
 
 MOST_SAMPLES = 5000
 
@@ -21,6 +23,9 @@ def main() -> NoReturn:
 
 def _main() -> int:
     arguments = _parser().parse_args()
+    if arguments.dataset is not None:
+        with place(arguments.data_dir), at("--dataset"):
+            check_dataset(arguments.dataset, Path.cwd())
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
     from experiments.models.load import choose  # MLflow takes its time to import, and so does torch

@@ -27,6 +27,7 @@ class Task:
         pictures: that the trial logs
         code: what of the user's own it executes, by digest
         data_path: the user's own file or folder of images, on the parent's machine
+        diagnostics: log the dear ones, too
         device_label: what people call the device, where that is something else
         timeout: seconds that are left to its trial
         alone: nobody else is to compute on its device meanwhile
@@ -46,6 +47,7 @@ class Task:
     pictures: Pictures = field(default_factory=Pictures)
     code: Mapping[str, Code] = field(default_factory=dict)
     data_path: Path | None = None
+    diagnostics: bool = False
     device_label: str = ""
     timeout: float | None = None
     alone: bool = False

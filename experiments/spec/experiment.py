@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
 )
@@ -30,6 +32,7 @@ from experiments.spec.seeds import parse_seeds
 from experiments.spec.yaml_files import SHIPPED, parse_yaml, read_yaml
 from vae.components import Component
 from vae.configuration import RETURN_SCALE_FIELDS, Configuration, Trial, check_field, explain
+from vae.consistency import warnings
 from vae.datasets import describe
 from vae.errors import BadInput, at
 from vae.registry import KINDS, check_name
@@ -45,6 +48,7 @@ class Experiment:
         configurations: of the grid; a study's are not known beforehand
         racing: stop giving seeds to a configuration that has lost
         pictures: that each trial logs
+        diagnostics: whether each trial logs the dear ones, too
     """
 
     name: str
@@ -54,6 +58,7 @@ class Experiment:
     racing: bool = False
     study: StudyPlan | None = None
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
+    diagnostics: bool = False
 
     @property
     def metric(self) -> str:
@@ -82,9 +87,14 @@ class Experiment:
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know of its data sets, a line each."""
+        """What a person should know of its data sets, and what it asks for that its author may
+        not mean: a line each, and each once.
+        """
         known = (describe(component) for component in self.datasets)
-        return sorted({note for data_set in known if data_set for note in data_set.notes})
+        of_data = sorted({note for data_set in known if data_set for note in data_set.notes})
+        asked = self.study.corner_configurations() if self.study else self.configurations
+        warned = dict.fromkeys(line for configuration in asked for line in warnings(configuration))
+        return [*of_data, *(f"warning: {line}" for line in warned)]
 
     @property
     def components(self) -> list[Component]:
@@ -198,6 +208,14 @@ _DataSetName = Annotated[
 ]
 
 
+def check_name_of_experiment(name: str) -> str:
+    """Return `name` if an experiment may be called so; BadInput otherwise."""
+    try:
+        return TypeAdapter(_Name).validate_python(name)
+    except ValidationError as error:
+        raise BadInput(explain(error)) from error
+
+
 class _SweepFile(BaseModel):
     """The keys of an experiment file."""
 
@@ -212,7 +230,10 @@ class _SweepFile(BaseModel):
     racing: Annotated[bool, Field(strict=True)] = False
     fixed: _Fields = {}
     pictures: Pictures = Pictures()
+    diagnostics: Annotated[bool, Field(strict=True)] = False
     seeds: Annotated[tuple[int, ...], BeforeValidator(parse_seeds)] = (0,)
+    _assigned: set[str] = PrivateAttr(default_factory=set)
+    """The fields that `--set` gave."""
 
     @classmethod
     def checked(cls, raw: dict[str, Any], folder: Path) -> _SweepFile:
@@ -267,9 +288,8 @@ class _SweepFile(BaseModel):
             here = Path.cwd()
             values = [moved(field, v, here, folder) if isinstance(v, str) else v for v in values]
         values = check_choices(field, values, folder)
-        for _, fields in self._sections():
-            fields.pop(field, None)
-        self.zip = [group for group in self.zip if group]
+        self._assigned.add(field)
+        self._drop([field])
         if len(values) == 1:
             self.fixed[field] = values[0]
         elif self.study:
@@ -277,10 +297,28 @@ class _SweepFile(BaseModel):
         else:
             self.grid.update(check_distinct({field: values}))
 
+    def _drop(self, names: Collection[str]) -> None:
+        for _, fields in self._sections():
+            for name in names:
+                fields.pop(name, None)
+        self.zip = [group for group in self.zip if group]
+
+    def _drop_options_of_what_was_replaced(self, resolver: Resolver) -> None:
+        """The file's options of components that `--set` has put others in the place of."""
+        sections = [fields for _, fields in self._sections()]
+        for kind in self._assigned & KINDS.keys():
+            values = [value for fields in sections for value in _as_list(fields.get(kind, []))]
+            kept = resolver.options_of(kind, values) | self._assigned
+            named = [*sections, *self.exclude]
+            options = {n for fields in named for n in fields if n.startswith(f"{kind}.")} - kept
+            self._drop(options)
+            self.exclude = [rule for rule in self.exclude if options.isdisjoint(rule)]
+
     def experiment(self, resolver: Resolver) -> Experiment:
         """What the file asks for."""
+        self._drop_options_of_what_was_replaced(resolver)
         found = self._of_study(self.study, resolver) if self.study else self._of_grid(resolver)
-        return replace(found, pictures=self.pictures)
+        return replace(found, pictures=self.pictures, diagnostics=self.diagnostics)
 
     def _of_study(self, study: StudySection, resolver: Resolver) -> Experiment:
         if not study.space:
@@ -318,6 +356,10 @@ class _SweepFile(BaseModel):
         ]
         for combination in itertools.product(*parts):
             yield {field: value for part in combination for field, value in part.items()}
+
+
+def _as_list(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, list | tuple) else [values]
 
 
 def _applies(rule: dict[str, Any], effective: dict[str, Any]) -> bool:

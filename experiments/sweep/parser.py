@@ -10,6 +10,7 @@ from experiments.execution.devices import device
 from experiments.execution.engine import Option
 from experiments.execution.engines import ENGINES, takers_of_options
 from experiments.spec.shard import Shard
+from experiments.sweep.new import NewQuestion
 from experiments.sweep.retention import CHOICES, KEEP_ALL_UP_TO
 from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
 
@@ -19,6 +20,12 @@ def sweep_parser(description: str | None) -> Parser:
     parser = Parser(description)
     add = parser.add_argument
     add("experiment", help="a YAML file, or the name of one in experiments/shipped/")
+    add(
+        "--new",
+        action=NewQuestion,
+        metavar="FOLDER",
+        help="write a question to start from, with an encoder of one's own, and do nothing else",
+    )
     _add_question(parser)
     _add_places(parser)
     _add_engines(parser)

@@ -6,7 +6,6 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,9 @@ from experiments.execution.locks import lock_folder, sole_sweep
 from experiments.execution.loop import drive
 from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
 from experiments.planning.changed_code import changed_code
+from experiments.planning.checkpoint_files import find_checkpoints, tidy_up
 from experiments.planning.estimate import Estimate
-from experiments.planning.plan import Plan, find_checkpoints, make_plan
+from experiments.planning.plan import Plan, make_plan
 from experiments.planning.snapshot import Snapshot, read_snapshot
 from experiments.proposers.budget import WithinBudget
 from experiments.proposers.decisions import Advance, Proposer
@@ -214,15 +214,20 @@ class _Sweep:
 
     def _begin(self) -> None:
         """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
+        records = self._snapshot.trials
         if self._study:
-            tracked = self._snapshot.trials
-            settled = {i for i, record in tracked.items() if record.state in OVER}
-            todo = tracked.keys() - settled
+            todo = {i for i, record in records.items() if record.state not in OVER}
+            settled = records.keys() - todo
         else:
             plan = self._plan()
             todo = {trial.id for trial in plan.todo}
             settled = {planned.trial.id for planned in plan.trials} - todo
-        _tidy_up(self._checkpoints, settled, todo)
+        run_ids = {i: record.run_id for i, record in records.items()}
+        tidy_up(
+            self._checkpoints,
+            {run_ids[i] for i in settled & run_ids.keys()} | self._snapshot.deleted,
+            {run_ids[i] for i in todo & run_ids.keys()},
+        )
         for configuration in self._experiment.configurations:
             self._configuration_runs.open(self._results[configuration.id])
 
@@ -265,18 +270,3 @@ class _Sweep:
         self._estimate_anew_at = 0.0
         seconds_left = self._seconds_left() if interruption == "out of time" else None
         return Outcome(self._results.count(), n_left, study_summary, interruption, seconds_left)
-
-
-def _tidy_up(checkpoints: Path, settled: Collection[str], todo: Collection[str]) -> None:
-    """Remove what a killed sweep left: checkpoints of trials that are over, half-written ones.
-
-    Args:
-        settled, todo: trial_ids; those of other shards are in neither
-    """
-    for path in checkpoints.glob("*.pt"):
-        if path.stem in settled:
-            path.unlink()
-    for path in checkpoints.glob("*.tmp"):  # the lock says that nobody is writing
-        trial_id = path.name.partition(".")[0]
-        if trial_id in settled or trial_id in todo:
-            path.unlink()

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from experiments.execution.messages import Task, TrialResult
+from experiments.planning.checkpoint_files import checkpoint_file
 from experiments.planning.results import TrialOutcome
 from experiments.proposers.decisions import Advance
 from experiments.spec.experiment import Experiment
@@ -61,21 +62,23 @@ class TrialRuns:
         known = self._record(trial) is not None or trial.id in self._run_ids
         if trial.id not in self._run_ids:
             self._run_ids[trial.id] = self._open_run(trial, parent_run_id)
+        run_id = self._run_ids[trial.id]
         task = Task(
             trial=trial,
             label=f"{self._experiment.label(trial.configuration)} s{trial.seed}",
-            run_id=self._run_ids[trial.id],
+            run_id=run_id,
             until=advance.until,
             metric=self._experiment.metric,
             pictures=self._experiment.pictures,
             data_path=datasets.path_of(trial.configuration.component("dataset")),
             code=user_code.known_of(trial.configuration.digests.values()),
+            diagnostics=self._experiment.diagnostics,
             fresh=not known,
             archive=self._archive,
             tracking_uri=self._tracker.uri,
             data_dir=self._places.data_dir,
             device=self._places.device,
-            checkpoint=self._checkpoint(trial),
+            checkpoint=checkpoint_file(self._places.checkpoint_dir, run_id),
         )
         self._open[task.run_id] = task
         return task
@@ -99,9 +102,6 @@ class TrialRuns:
         self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
         return run_id
 
-    def _checkpoint(self, trial: Trial) -> Path:
-        return self._places.checkpoint_dir / f"{trial.id}.pt"
-
     def close(self, result: TrialResult) -> TrialResult:
         """Take note of what became of a task.
 
@@ -109,6 +109,7 @@ class TrialRuns:
         """
         if result.state == "lost":
             result = self._settle_lost(result)
+            result.task.checkpoint.unlink(missing_ok=True)
         if result.state != "advanced":
             self._open.pop(result.task.run_id, None)
         return result
@@ -127,10 +128,10 @@ class TrialRuns:
 
     def prune(self, trial: Trial, reason: str) -> None:
         """Run a trial no further."""
-        self._checkpoint(trial).unlink(missing_ok=True)
         record = self._records.get(trial.id)
         run_id = self._run_ids.get(trial.id, record.run_id if record else None)
         if run_id is not None:
+            checkpoint_file(self._places.checkpoint_dir, run_id).unlink(missing_ok=True)
             self._tracker.mark_pruned(run_id, reason)
             self._tracker.set_state(run_id, State.PRUNED)
             self._open.pop(run_id, None)
@@ -146,9 +147,12 @@ _STATES = {"finished": State.FINISHED, "failed": State.FAILED, "advanced": State
 
 def outcome_of(result: TrialResult) -> TrialOutcome:
     """What a proposer is told of a task's result."""
+    state = _STATES[result.state]
+    # Patience may have finished it before the epoch that it was to reach: there are no more.
+    last = result.task.trial.configuration.epochs
     return TrialOutcome(
-        _STATES[result.state],
-        epoch=result.task.until,
+        state,
+        epoch=last if state is State.FINISHED else result.task.until,
         metrics=result.metrics,
         error=result.error,
         run_id=result.task.run_id,
