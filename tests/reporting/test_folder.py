@@ -72,12 +72,14 @@ def sealed(tmp_path: Path) -> Iterator[Path]:
     """A folder with a tracked experiment that cannot be written, not even by root."""
     folder = tmp_path / "colleague"
     folder.mkdir()
+    write(folder)
+    copy = shutil.copytree(folder, tmp_path / "copy")
     mounted = shutil.which("mount") and subprocess.run(
         ["mount", "-t", "tmpfs", "tmpfs", str(folder)], capture_output=True
     )
     if not mounted or mounted.returncode:
         pytest.skip("needs to mount a file system, which takes root")
-    write(folder)
+    shutil.copytree(copy, folder, dirs_exist_ok=True)
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
