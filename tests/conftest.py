@@ -107,6 +107,12 @@ def workspace(tmp_path: Path) -> Workspace:
     return result
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _state_in_a_folder_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Locks of sweeps on servers are not to be left in the home of who runs the tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(autouse=True)
 def _as_torch_comes() -> Iterator[None]:
     """With one thread, so that tests side by side do not slow each other down; and with denormal

@@ -1,75 +1,82 @@
-"""Sweeps without training: a worker that looks numbers up, and runs that only take notes."""
+"""Sweeps without training: decisions carried out by looking numbers up."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import cast
 
-from experiments.execution.loop import Proposer, drive
-from experiments.execution.messages import Task, TrialResult
-from experiments.planning.plan import Plan, PlannedTrial, make_plan
-from experiments.sweep.configuration_runs import ConfigurationRuns
-from experiments.sweep.trial_runs import TrialRuns
-from vae.configuration import Trial
+from experiments.planning.results import Outcomes, Results, TrialOutcome
+from experiments.proposers.decisions import Advance, Annotate, Proposer, Prune
+from experiments.tracking.run_record import State
+from vae.configuration import Configuration, Trial
 
 Value = Callable[[Trial, int], float]
 """What a trial's metric is at an epoch; an exception is the trial's failure."""
 
 
 @dataclass
-class Notes:
-    """Takes the place of `TrialRuns` and `ConfigurationRuns`.
+class SimulatedSweep:
+    """Carries out what a proposer decides, `capacity` trials at once.
 
     Attributes:
         epochs: how far each (configuration_id, seed) was trained
         over: the state of every trial that ended
-        pruned: why each configuration_id was given up
-        tags: of each configuration run
+        pruned: why each configuration_id was pruned
+        tags: of each configuration
+        interrupted_after: how many trials to advance before a kill; None to go on to the end
     """
 
+    proposer: Proposer
+    value: Value
     metric: str = "return"
+    capacity: int = 2
+    interrupted_after: int | None = None
     epochs: dict[tuple[str, int], int] = field(default_factory=dict)
-    over: dict[tuple[str, int], str] = field(default_factory=dict)
+    over: dict[tuple[str, int], State] = field(default_factory=dict)
     pruned: dict[str, str] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
-    results: Counter[str] = field(default_factory=Counter)
+    advanced: list[Advance] = field(default_factory=list)
 
-    def open(self, *arguments: object) -> Task:
-        planned, until = arguments[:2]
-        if not isinstance(planned, PlannedTrial):  # a configuration run: nothing to note
-            return cast(Task, None)
-        trial = planned.trial
-        at = f"{trial.configuration.id} {trial.seed}"
-        return Task(
-            trial=trial, label=at, run_id=at, until=cast(int, until), metric=self.metric,
-            fresh=False, archive=False, tracking_uri="", data_dir="", device="cpu",
-            checkpoint=Path("nowhere"),
-        )  # fmt: skip
+    def run(self) -> SimulatedSweep:
+        out = deque[Advance]()
+        while True:
+            while len(out) < self.capacity and (advance := self.ask()) is not None:
+                out.append(advance)
+            if not out or len(self.advanced) == self.interrupted_after:
+                return self
+            self.tell(out.popleft())
 
-    def close(self, result: TrialResult) -> TrialResult:
-        trial = result.task.trial
-        self.over[trial.configuration.id, trial.seed] = result.state
-        return result
+    def ask(self) -> Advance | None:
+        """The next trial; what needs no worker is noted on the way."""
+        while (decision := self.proposer.ask()) is not None:
+            if isinstance(decision, Advance):
+                return decision
+            configuration_id = decision.configuration.id
+            if isinstance(decision, Annotate):
+                self.tags[configuration_id] = dict(decision.tags)
+            elif isinstance(decision, Prune):
+                self.pruned[configuration_id] = decision.reason
+                self.over |= {(configuration_id, seed): State.PRUNED for seed in decision.seeds}
+        return None
 
-    def prune(self, configuration_id: str, trials: Iterable[PlannedTrial], reason: str) -> None:
-        self.pruned[configuration_id] = reason
-        for planned in trials:
-            self.over[configuration_id, planned.trial.seed] = "pruned"
+    def tell(self, advance: Advance) -> None:
+        trial = advance.trial
+        self.advanced.append(advance)
+        self.epochs[trial.configuration.id, trial.seed] = advance.until
+        outcome = self._outcome(advance)
+        if outcome.is_over:
+            self.over[trial.configuration.id, trial.seed] = outcome.state
+        self.proposer.tell(trial, outcome)
 
-    def annotate(self, configuration_id: str, tags: dict[str, str]) -> None:
-        self.tags[configuration_id] = dict(tags)
-
-    @property
-    def trial_runs(self) -> TrialRuns:
-        return cast(TrialRuns, self)
-
-    @property
-    def configuration_runs(self) -> ConfigurationRuns:
-        return cast(ConfigurationRuns, self)
+    def _outcome(self, advance: Advance) -> TrialOutcome:
+        finished = advance.until == advance.configuration.epochs
+        try:
+            value = self.value(advance.trial, advance.until)
+        except ArithmeticError as error:
+            return TrialOutcome(State.FAILED, error=str(error))
+        state = State.FINISHED if finished else State.RUNNING
+        return TrialOutcome(state, advance.until, {self.metric: value})
 
     @property
     def n_epochs(self) -> int:
@@ -77,38 +84,17 @@ class Notes:
         return sum(self.epochs.values())
 
 
-class Simulated:
-    """Gets work done by looking a value up."""
+def asked_for(
+    configurations: Iterable[Configuration],
+    seeds: Iterable[int],
+    known: Mapping[str, Outcomes] | None = None,
+) -> Results:
+    """What a sweep of these knows when it starts.
 
-    def __init__(self, capacity: int, value: Value, notes: Notes) -> None:
-        self.capacity = capacity
-        self._value = value
-        self._notes = notes
-
-    def submit(self, task: Task) -> Future[TrialResult]:
-        future: Future[TrialResult] = Future()
-        future.set_result(self._result(task))
-        return future
-
-    def _result(self, task: Task) -> TrialResult:
-        trial = task.trial
-        self._notes.epochs[trial.configuration.id, trial.seed] = task.until
-        finished = task.until == trial.configuration.epochs
-        try:
-            value = self._value(trial, task.until)
-        except ArithmeticError as error:
-            return TrialResult(task, "failed", str(error))
-        metrics = {task.metric: value}
-        return TrialResult(task, "finished" if finished else "advanced", metrics=metrics)
-
-    def stop(self) -> None:
-        pass
-
-
-def run(proposer: Proposer, value: Value, notes: Notes, capacity: int = 2) -> None:
-    drive(proposer, Simulated(capacity, value, notes), retries=0)
-
-
-def plan(trials: Iterable[Trial]) -> Plan:
-    """Of an experiment of which nothing is tracked."""
-    return make_plan(trials, {}, Path("nowhere"))
+    Args:
+        known: of each configuration_id, what is tracked; by default nothing
+    """
+    results, seeds = Results(known), tuple(seeds)
+    for configuration in configurations:
+        results.ask_for(configuration, seeds)
+    return results

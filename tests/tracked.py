@@ -19,7 +19,7 @@ class TrackedRun:
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
-    """(step, value) of every row, sorted by step"""
+    """(step, value) of every row, sorted by step, the newest of a step last"""
 
 
 def runs(database: Path, kind: str | None = None) -> list[TrackedRun]:
@@ -35,7 +35,7 @@ def runs(database: Path, kind: str | None = None) -> list[TrackedRun]:
                 if run_id in found:
                     getattr(found[run_id], table)[key] = value
         for run_id, key, step, value, is_nan in db.execute(
-            "SELECT run_uuid, key, step, value, is_nan FROM metrics ORDER BY step"
+            "SELECT run_uuid, key, step, value, is_nan FROM metrics ORDER BY step, timestamp"
         ):
             if run_id in found:
                 found[run_id].metrics[key].append((step, float("nan") if is_nan else value))

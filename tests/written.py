@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import sqlite3
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from mlflow import MlflowClient
 
 from experiments.metrics import FINAL_METRICS
 from experiments.tracking.provenance import Provenance
+from experiments.tracking.run_record import State
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import Configuration, Trial
@@ -28,6 +34,17 @@ def finals(lr: float, seed: int) -> dict[str, float]:
     return {name: -value if name.endswith("return") else value for name in FINAL_METRICS}
 
 
+@functools.cache
+def empty_database() -> bytes:
+    """Of MLflow, which takes seconds to make one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mlflow.db"
+        MlflowClient(f"sqlite:///{path}")
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return path.read_bytes()
+
+
 def write(
     folder: Path,
     name: str = "tiny",
@@ -43,6 +60,8 @@ def write(
         The tracking URI.
     """
     uri = f"sqlite:///{folder / 'mlflow.db'}"
+    if not (folder / "mlflow.db").exists():
+        (folder / "mlflow.db").write_bytes(empty_database())
     writer = ExperimentWriter.create(uri, name)
     for configuration in configurations():
         label = f"mlp3 sse none lr={configuration.lr:g}"
@@ -59,6 +78,6 @@ def write(
                 log.log_epoch(epoch, {"val/return": -120.0 / epoch, "train/loss": 120.0 / epoch})
             log.archive({"weights.safetensors": b"w", "configuration.json": b"{}"})
             log.finish(finals(configuration.lr, seed))
-        writer.log_image(parent, "samples", np.zeros((28, 28), np.uint8))
-        writer.set_status(parent, "FAILED" if failures else "FINISHED")
+        writer.log_image(parent, "samples", np.zeros((28, 28), np.uint8), step=2)
+        writer.set_state(parent, State.FAILED if failures else State.FINISHED)
     return uri

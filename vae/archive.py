@@ -154,17 +154,15 @@ def _find_code(
         digest = configuration.digests.get(kind, "")
         if not digest or user_code.known(digest):
             continue
-        if kind == "dataset":  # its digest is of its images, too: `decoded` compares it
-            if trust_code:
-                user_code.remember([_with_texts(kind, stored, files)], under=digest)
-            continue
-        code = user_code.find_local(folder, getattr(configuration, kind))
-        if trust_code and (code is None or code.digest != digest):
-            code = _with_texts(kind, stored, files)
-            if code.digest != digest:
-                raise BadInput(f"{CODE}/{kind}: is damaged: its digest is not the trial's")
-        if code is not None and code.digest == digest:
-            user_code.remember([code])
+        archived = _with_texts(kind, stored, files)
+        # That of a data set is of its images, too: `decoded` compares it.
+        if kind != "dataset" and archived.digest != digest:
+            raise BadInput(f"{CODE}/{kind}: is damaged: its digest is not the trial's")
+        local = user_code.find_local(folder, getattr(configuration, kind))
+        if local is not None and local.digest == archived.digest:
+            user_code.remember([local], under=digest)
+        elif trust_code:
+            user_code.remember([archived], under=digest)
 
 
 def _with_texts(kind: str, stored: StoredCode, files: Mapping[str, bytes]) -> Code:

@@ -27,7 +27,7 @@ from vae.decoding import DataSet
 from vae.errors import BadInput
 from vae.registry import KINDS, check_name
 from vae.resolution import all_options, check_named, checked_before, own_options, resolve_components
-from vae.signatures import frozen
+from vae.signatures import with_tuples
 
 NLL_FIELDS = ("nll_samples", "nll_images")
 """Fields that are the same for all trials of an experiment, or their nll could not be compared."""
@@ -189,6 +189,14 @@ class Configuration(BaseModel):
         """Every field, and every option of the components that are used, by name."""
         return {n: v for n, v in self.model_dump().items() if n != "digests"}
 
+    @property
+    def code_digest(self) -> str:
+        """Of all code of the user's own together: of one component, that of the component."""
+        digests = {kind: d for kind, d in self.digests.items() if kind != "dataset"}
+        if len(set(digests.values())) <= 1:
+            return next(iter(digests.values()), "")
+        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:16]
+
     def __hash__(self) -> int:
         return hash(self.id)
 
@@ -259,7 +267,7 @@ def check_field(name: str, value: Any, base_folder: Path | None = None) -> Any:
     """
     check_field_name(name)
     if "." in name:
-        return frozen(value)
+        return with_tuples(value)
     if isinstance(value, bool):  # pydantic would read `epochs: yes` as 1
         raise BadInput("should be a number or a name, not yes or no")
     try:

@@ -167,25 +167,26 @@ def made_once(
 
 def remembered(data_dir: Path, path: Path) -> dict[str, Any]:
     """What `remember` wrote of a file or folder; empty if nothing."""
-    try:
-        everything = json.loads((data_dir / "cache" / _FILES).read_text())
-        return dict(everything[str(path)])
-    except (OSError, ValueError, TypeError, KeyError):
-        return {}
+    found = _all_remembered(data_dir).get(str(path))
+    return found if isinstance(found, dict) else {}
 
 
 def remember(data_dir: Path, path: Path, content: dict[str, Any]) -> None:
     """Write `content` down beside what is known of other files; the caller holds the lock."""
+    everything = _all_remembered(data_dir) | {str(path): content}
     file = data_dir / "cache" / _FILES
-    try:
-        everything = json.loads(file.read_text())
-    except (OSError, ValueError):
-        everything = {}
-    everything[str(path)] = content
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(f".{os.getpid()}")
     draft.write_text(json.dumps(everything, indent=2) + "\n")
     draft.replace(file)
+
+
+def _all_remembered(data_dir: Path) -> dict[str, Any]:
+    try:
+        everything = json.loads((data_dir / "cache" / _FILES).read_text())
+    except (OSError, ValueError):
+        return {}
+    return everything if isinstance(everything, dict) else {}
 
 
 def lock_file(data_dir: Path, name: str) -> Path:

@@ -118,7 +118,7 @@ class Source:
                 f"{self.name} has no test set: the last {n_test:,} of its {sizes['train']:,} "
                 f"training images are one"
             )
-        n_val = sizes.get("val", n_train // VAL_SHARE)
+        n_val = sizes.get("val", max(1, n_train // VAL_SHARE))
         if min(n_test, n_val, n_train - n_val) < 1:
             raise BadInput(
                 f"{self.name}: too few images ({told(sizes)}): training, validation and test "
@@ -163,7 +163,7 @@ class Source:
     def _n_training(self) -> int:
         """How many images of `train` are no test images."""
         n = self.parts["train"].n
-        return n if "test" in self.parts else n - n // TEST_SHARE
+        return n if "test" in self.parts else n - max(1, n // TEST_SHARE)
 
 
 def content_digest(source: Source, on_progress: Progress = no_progress) -> str:

@@ -8,7 +8,7 @@ nearest of 256 values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vae.decoding import PARTS, Part, Source
@@ -66,7 +66,8 @@ def source_of_arrays(name: str, arrays: Mapping[str, RawArray]) -> Source:
                     parts[key] = _part(name, key, arrays[key], arrays.get(f"{key}_labels"))
                 elif f"{key}_labels" in arrays:
                     raise BadInput(f"has labels and no images: add the array '{key}'")
-    return Source(name, _same_classes(parts))
+        parts = _same_classes(parts)
+    return Source(name, parts)
 
 
 def _part(name: str, key: str, array: RawArray, labels: RawArray | None) -> Part:
@@ -179,15 +180,12 @@ def _same_classes(parts: dict[str, Part]) -> dict[str, Part]:
     """Words become their place in the alphabet, the same in every part."""
     import numpy as np
 
-    words = [
-        p.labels for p in parts.values() if p.labels is not None and p.labels.dtype.kind == "U"
-    ]
+    labels = {key: part.labels for key, part in parts.items() if part.labels is not None}
+    words = [known for known in labels.values() if known.dtype.kind == "U"]
     if not words:
         return parts
+    if len(words) < len(labels):
+        raise BadInput(f"the labels of some of {', '.join(labels)} are words, of others numbers")
     classes = np.unique(np.concatenate(words))
-    return {
-        key: part
-        if part.labels is None or part.labels.dtype.kind != "U"
-        else Part(part.n, part.shape, part.chunks, np.searchsorted(classes, part.labels))
-        for key, part in parts.items()
-    }
+    places = {key: np.searchsorted(classes, known) for key, known in labels.items()}
+    return {key: replace(part, labels=places.get(key)) for key, part in parts.items()}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from vae.decoding import PARTS, Part, Source, by
 from vae.errors import BadInput
+from vae.local_modules import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,8 +77,10 @@ def image_folder(folder: Path, *, size: int = 0, yardstick: str = "discretised")
     }
     notes: tuple[str, ...] = ()
     if listing.others:
-        notes = (f"{folder}: {listing.others} files are neither PNG nor JPEG and are left out",)
-    return Source(str(folder), parts, notes)
+        notes = (
+            f"{shown(folder)}: {listing.others} files are neither PNG nor JPEG and are left out",
+        )
+    return Source(shown(folder), parts, notes)
 
 
 # ----------------------------------------------------------------------- which files
@@ -214,7 +217,7 @@ def _decode(path: str, size: int) -> np.ndarray:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             turned = ImageOps.exif_transpose(_in_known_mode(path, image))
             if size:
-                turned = ImageOps.fit(turned, (size, size), Image.Resampling.LANCZOS)
+                turned = _middle(turned).resize((size, size), Image.Resampling.LANCZOS)
             pixels = np.asarray(turned)
     except BadInput:
         raise
@@ -222,6 +225,13 @@ def _decode(path: str, size: int) -> np.ndarray:
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise BadInput(f"{path}: cannot be read as PNG or JPEG ({reason})") from error
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    """Its largest square; cut out first, so that scaling mixes in nothing from beside it."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
 
 
 def _in_known_mode(path: str, image: Image.Image) -> Image.Image:

@@ -67,6 +67,9 @@ _ROWS, _COLUMNS = 6, 10
 _TURN = 6
 """Of so many blocks one is for testing, one for validation."""
 
+_STRIDE = 31
+"""Between places that follow each other; it has no factor in common with their number."""
+
 _PER_BLOCK = ((_BLOCK - _SIDE) // _STEP + 1) ** 2
 _N_BLOCKS = len(_PHOTOGRAPHS) * _ROWS * _COLUMNS
 
@@ -123,10 +126,10 @@ def _blocks(photograph: np.ndarray) -> np.ndarray:
 
 
 def _patches_of(blocks: np.ndarray) -> np.ndarray:
-    """Place by place, so that any run of patches is of many blocks."""
+    """Place by place in scattered order, so that any run of patches is of all blocks and places."""
     import numpy as np
 
-    places = range(0, _BLOCK - _SIDE + 1, _STEP)
-    return np.concatenate(
-        [blocks[:, :, y : y + _SIDE, x : x + _SIDE] for y in places for x in places]
-    )
+    steps = range(0, _BLOCK - _SIDE + 1, _STEP)
+    places = [(y, x) for y in steps for x in steps]
+    scattered = [places[i * _STRIDE % _PER_BLOCK] for i in range(_PER_BLOCK)]
+    return np.concatenate([blocks[:, :, y : y + _SIDE, x : x + _SIDE] for y, x in scattered])

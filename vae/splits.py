@@ -21,8 +21,9 @@ class Splits:
     """Fixed for a data set, a transform and a `val_size`: no seed moves an image.
 
     Attributes:
-        val_pixels, test_pixels: what the yardstick scores of the same images, for every transform
-            that keeps their shape: the static bits, or the values, of the raw images
+        train_pixels, val_pixels, test_pixels: what the yardstick scores of the same images, for
+            every transform that keeps their shape: the static bits, or the values, of the raw
+            images
         yardstick: how it reads a decoder's mean, "bernoulli" or "discretised"
         train_labels, val_labels, test_labels: `(n,)`, the class of each image, where it is known
     """
@@ -30,6 +31,7 @@ class Splits:
     train: Batches
     val: Batches
     test: Batches
+    train_pixels: Batches
     val_pixels: Batches
     test_pixels: Batches
     yardstick: str
@@ -61,6 +63,7 @@ def split(
         train.part(0, n_train),
         train.part(n_train, n),
         test,
+        train_pixels.part(0, n_train),
         train_pixels.part(n_train, n),
         test_pixels,
         datasets.yardstick(data),

@@ -91,8 +91,10 @@ def luma(images: Tensor) -> Tensor:
 
     By the weights of ITU-R 601, rounded as Pillow does it.
     """
-    red, green, blue = images.int().split(1, dim=1)
-    return ((red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16).byte()
+    total = torch.full_like(images[:, :1], 32768, dtype=torch.int32)
+    for channel, weight in enumerate((19595, 38470, 7471)):  # of 65,536
+        total.add_(images[:, channel : channel + 1].int(), alpha=weight)
+    return total.bitwise_right_shift_(16).byte()
 
 
 class Rounded:
@@ -174,8 +176,9 @@ class Bits:
         return type(self)(self.packed.to(device), self.shape)
 
 
-_CHUNK = 1000
-"""Images that static bits are drawn for at once; another number would draw others."""
+_CHUNK_PIXELS = 784_000
+"""Pixels that static bits are drawn for at once, in at most 1,000 images; others would be drawn
+with another number."""
 
 _LARGE = 8 << 20
 """Bytes of bits that are mapped from a file rather than kept by each worker."""
@@ -190,13 +193,15 @@ def static_bits(images: np.ndarray, stream: int, gray: bool = False) -> Bits:
         gray: of the luma of colour images
     """
 
-    def chunks() -> Iterator[np.ndarray]:
-        for start in range(0, len(images), _CHUNK):
-            chunk = images[start : start + _CHUNK]
-            yield luma(torch.from_numpy(chunk)).numpy() if gray else chunk
-
     channels, height, width = images.shape[1:]
     shape = 1 if gray else channels, height, width
+    n_at_once = _images_at_once(shape)
+
+    def chunks() -> Iterator[np.ndarray]:
+        for start in range(0, len(images), n_at_once):
+            chunk = images[start : start + n_at_once]
+            yield luma(torch.from_numpy(chunk)).numpy() if gray else chunk
+
     packed_shape = len(images), (math.prod(shape) + 7) // 8
     name = f"bits-{stream}-{'gray' if gray else 'all'}.npy"
     path = data_cache.beside(images, name) if math.prod(packed_shape) > _LARGE else None
@@ -204,14 +209,18 @@ def static_bits(images: np.ndarray, stream: int, gray: bool = False) -> Bits:
         made = data_cache.made_once(path, packed_shape, lambda: _packed(chunks(), stream))
         return Bits(torch.from_numpy(made), shape)
     packed = np.empty(packed_shape, dtype=np.uint8)
-    for start, bits in enumerate(_packed(chunks(), stream)):
-        packed[start * _CHUNK : (start + 1) * _CHUNK] = bits
+    for i, bits in enumerate(_packed(chunks(), stream)):
+        packed[i * n_at_once : (i + 1) * n_at_once] = bits
     return Bits(torch.from_numpy(packed), shape)
+
+
+def _images_at_once(shape: Shape) -> int:
+    return min(1000, max(1, _CHUNK_PIXELS // math.prod(shape)))
 
 
 def bits_of(shown: Batches, stream: int) -> Bits:
     """Static bits with the probabilities that a transform shows."""
-    indices = torch.arange(len(shown)).split(_CHUNK)
+    indices = torch.arange(len(shown)).split(_images_at_once(shown.shape))
     chunks = ((shown.batch(i).cpu() * 255).round().byte().numpy() for i in indices)
     packed = np.concatenate(list(_packed(chunks, stream)))
     return Bits(torch.from_numpy(packed), shown.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,10 @@ from vae.configuration import Configuration
 from vae.datasets import describe
 from vae.distributions import DiagonalNormal
 from vae.errors import BadInput
+from vae.model import VAE
+from vae.objectives import minimised
 from vae.randomness import generator
+from vae.schedules import Progress
 from vae.transforms import Batches
 
 _N = 4
@@ -159,6 +163,46 @@ def _try_loss(component: Component, setting: Setting) -> None:
         raise Unfit("gives a reconstruction without a gradient: nothing would be learned")
 
 
+def _try_objective(component: Component, setting: Setting) -> None:
+    objective, x = component.make(), setting.images()
+    for method in ("noise_shape", "terms"):
+        if not callable(getattr(objective, method, None)):
+            raise Unfit(f"has no method '{method}'")
+    sizes = {"hidden_dim": setting.hidden_dim, "latent_dim": setting.latent_dim}
+    channels, height, width = x.shape[1:]
+    model = VAE(Configuration(**sizes), (channels, height, width))
+    noise_shape = objective.noise_shape(_N, setting.latent_dim)
+    noise = torch.randn(noise_shape, generator=generator(0, "noise"))
+    terms = objective.terms(model, x, noise, 1.0)
+    if not isinstance(terms, tuple) or len(terms) not in (2, 3):
+        raise Unfit("gives terms that are not a tuple: reconstruction, kl and, if wanted, loss")
+    for name, term in zip(("reconstruction", "kl", "loss"), terms, strict=False):
+        expect_tensor(f"gives a {name}", term, (_N,))
+    if not minimised(terms, 1.0).requires_grad:
+        raise Unfit("gives terms without a gradient: nothing would be learned")
+
+
+def _try_schedule(component: Component, setting: Setting) -> None:
+    for epochs in (0.0, 3.5, 9.9):
+        factor = component.make(Progress(epochs, 10))
+        if not isinstance(factor, int | float) or not 0 <= factor < math.inf:
+            raise Unfit(f"gives {factor!r} after {epochs:g} of 10 epochs, and should give a factor")
+
+
+def _try_optimizer(component: Component, setting: Setting) -> None:
+    network = nn.Linear(3, 2)
+    optimizer = component.make(list(network.parameters()), 1e-3, 1e-5)
+    for name in ("param_groups", "zero_grad", "step", "state_dict", "load_state_dict"):
+        if not hasattr(optimizer, name):
+            raise Unfit(f"makes {_kind(optimizer)}, which has no '{name}'")
+    optimizer.zero_grad()
+    network(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    if not all(torch.isfinite(parameter).all() for parameter in network.parameters()):
+        raise Unfit("makes weights NaN or infinite in one step")
+
+
 def expect_tensor(what: str, found: Any, shape: tuple[int, ...]) -> None:
     """Raise Unfit unless `found` is a finite tensor of `shape`; what: `gives logits`."""
     if not isinstance(found, Tensor):
@@ -189,5 +233,9 @@ CHECKS: dict[str, Callable[[Component, Setting], None]] = {
     "encoder": _try_encoder,
     "decoder": _try_decoder,
     "loss": _try_loss,
+    "objective": _try_objective,
+    "beta_schedule": _try_schedule,
+    "lr_schedule": _try_schedule,
+    "optimizer": _try_optimizer,
 }
 """By kind, how it is tried."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
+from experiments.formatting import format_value
 from vae.configuration import Configuration
 from vae.registry import KINDS
 
@@ -44,14 +46,33 @@ def varying_fields(trials: pd.DataFrame) -> list[str]:
     return found
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a cell of a frame is empty, as that of an option is that is not taken."""
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def describe_field(name: str, value: object) -> str:
+    """A field in words: names bare, all else with the name of its field; nothing of an option
+    that the trial's component does not take.
+    """
+    if is_missing(value):
+        return ""
+    if name in ("code_digest", "data_digest"):
+        return f"{name.partition('_')[0]} {str(value)[:4]}" if value else ""
+    if isinstance(value, str) and "." not in name:
+        return value
+    return f"{name}={format_value(value)}"
+
+
 def comparable(trials: pd.DataFrame, scale: Iterable[str]) -> list[str]:
     """The columns in which trials have to agree for a metric to mean the same in both.
 
     Args:
         scale: of the metric
     """
+    known = [name for name in scale if name in trials.columns]
     versions = ("numbers_version", "data_digest")
-    return [*scale, *(v for v in versions if v in trials.columns and trials[v].nunique() > 1)]
+    return [*known, *(v for v in versions if v in trials.columns and trials[v].nunique() > 1)]
 
 
 def with_options_filled(trials: pd.DataFrame) -> pd.DataFrame:

@@ -3,45 +3,95 @@
 Locks are the kernel's (`flock`): they vanish with the process that holds them, however it ends.
 A process id and a start time in a file would have to be believed; a lease would need clocks
 that agree and would keep people waiting until it ran out.
+
+A lock lies beside what it protects, so that whoever can reach the one finds the other, whatever
+their TMPDIR, user id or container: for a SQLite file that is the folder `FILE.locks`. Beside a
+server there is no place, and beside the checkpoints is none either, as their default folder depends
+on where the command is typed. The user's state folder does not, and where homes are shared, it even
+holds for several machines; two users of one server are not kept apart.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import ipaddress
 import os
-import tempfile
+import socket
 import time
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from experiments.secrets import without_credentials
 from experiments.spec.shard import Shard
+from experiments.tracking.uris import sqlite_path
 from vae.errors import BadInput
 
 _ORPHANS_SECONDS = 15
 """More than workers need to notice that their parent died."""
 
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 
-def _folder(name: str) -> Path:
-    """Of this machine and user, the same for sweeps that are started in different places."""
-    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"vae-sweeps-{os.getuid()}" / digest
+
+def lock_folder(tracking_uri: str, experiment: str) -> Path:
+    """Where the locks of an experiment in a tracking store are, from wherever a sweep starts."""
+    database = sqlite_path(tracking_uri)
+    if database is not None:
+        database = database.resolve()
+        return database.with_name(f"{database.name}.locks") / _digest(experiment)
+    return _user_state() / "vae-sweeps" / "locks" / _digest(f"{_server(tracking_uri)} {experiment}")
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _user_state() -> Path:
+    """Source: XDG Base Directory Specification."""
+    if given := os.environ.get("XDG_STATE_HOME"):
+        return Path(given).absolute()
+    try:
+        return Path.home() / ".local" / "state"
+    except RuntimeError as error:
+        raise BadInput(
+            "this user has no home folder, where sweeps on a server keep their locks; set "
+            "XDG_STATE_HOME to a folder"
+        ) from error
+
+
+def _server(address: str) -> str:
+    """An address without what may differ while the server is the same."""
+    parts = urllib.parse.urlsplit(without_credentials(address))
+    host = (parts.hostname or "").lower()
+    host = "localhost" if _is_this_machine(host) else host
+    kind = parts.scheme.partition("+")[0]  # without the driver
+    return f"{kind}://{host}:{parts.port or _PORTS.get(kind)}/{parts.path.strip('/')}"
+
+
+def _is_this_machine(host: str) -> bool:
+    """localhost, 127.0.0.1, ::1 and the machine's own name are one."""
+    if host == "localhost" or host == socket.gethostname().lower():
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 @contextmanager
-def sole_sweep(name: str, shard: Shard) -> Iterator[Path]:
-    """Hold what `name` stands for; yields the lock that the workers are to hold.
+def sole_sweep(folder: Path, shard: Shard) -> Iterator[Path]:
+    """Have the experiment to oneself; yields the lock that the workers are to hold.
 
     Args:
-        name: of an experiment and of where it is tracked
+        folder: the experiment's `lock_folder`
 
     Raises:
-        BadInput: while another live sweep on this machine has some of the same configurations.
+        BadInput: while another live sweep has some of the same configurations.
     """
-    folder = _folder(name)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "gate").open("a+") as gate:
+    with _locks_can_be_had(folder), (folder / "gate").open("a+") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)  # held for as long as it takes to look around
         for path in _overlapping(folder, "sweep", shard):
             if not _is_free(path):
@@ -59,6 +109,18 @@ def sole_sweep(name: str, shard: Shard) -> Iterator[Path]:
         for path in _overlapping(folder, "workers", shard):
             _wait_for_orphans(path)
         yield workers
+
+
+@contextmanager
+def _locks_can_be_had(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:  # a read-only home, a file system without locks
+        raise BadInput(
+            f"cannot keep a lock in {folder} ({error.strerror}); use another folder for the "
+            f"database, or, with a server, set XDG_STATE_HOME to another folder"
+        ) from error
 
 
 def _overlapping(folder: Path, kind: str, shard: Shard) -> list[Path]:

@@ -49,9 +49,7 @@ class EventQueue:
         return "timed out"
 
 
-def advance_on_node(
-    task: Task, timeout: float | None, workers_lock: Path, event_queue: Any
-) -> TrialResult:
+def advance_on_node(task: Task, workers_lock: Path, event_queue: Any) -> TrialResult:
     from experiments.execution import worker
 
     _join_once(workers_lock)
@@ -60,15 +58,18 @@ def advance_on_node(
         _prepare_once(task.trial.configuration.component("dataset"), task.data_dir, task.data_path)
     except BadInput as error:  # this node has no data; another may
         return TrialResult(task, "lost", f"{error} (on {socket.gethostname()})")
-    with _at_most(timeout, lambda: _time_out(event_queue, task.run_id)):
+    with _at_most(task.timeout, lambda: _time_out(event_queue, task.run_id)):
         return worker.advance(task, functools.partial(_tell, event_queue))
 
 
 @functools.cache
 def _join_once(workers_lock: Path) -> None:
-    """A second sweep on the parent's machine waits for those of a first one that was killed."""
-    workers_lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    join_workers(workers_lock)
+    """A second sweep on the parent's machine waits for those of a first one that was killed.
+
+    On another machine, which has no such folder, there is no such sweep.
+    """
+    if workers_lock.parent.exists():
+        join_workers(workers_lock)
 
 
 @functools.cache

@@ -41,29 +41,37 @@ class SelectedRun:
         return self.run.tags.get("mlflow.runName", self.run.run_id)
 
 
-def load_model(run_id: str, tracking_uri: str | None = None, device: str = "cpu") -> VAE:
+def load_model(
+    run_id: str,
+    tracking_uri: str | None = None,
+    device: str = "cpu",
+    trust_code: bool = False,
+) -> VAE:
     """The model that a finished trial kept: that of the epoch with the highest validation return.
 
     Args:
         run_id: of a trial run
         tracking_uri: by default `MLFLOW_TRACKING_URI`, or `sqlite:///mlflow.db`
         device: where its weights are to be
+        trust_code: execute the archived source of components that are not of this package, where
+            the file in the current folder is not the same; otherwise nothing of a run is executed
 
     Returns:
         The model in eval mode. `decode(z)` and `reconstruct(x)` give images in [0, 1].
 
     Raises:
-        BadInput: when there is no such run, or no whole archive in it; nothing of it is executed.
+        BadInput: when there is no such run, or no whole archive in it, or it needs code that is
+            neither here nor trusted.
     """
-    return load_archived(find_trial(run_id, tracking_uri), device).model
+    return load_archived(find_trial(run_id, tracking_uri), device, trust_code).model
 
 
-def load_archived(chosen: SelectedRun, device: str = "cpu") -> Archived:
+def load_archived(chosen: SelectedRun, device: str = "cpu", trust_code: bool = False) -> Archived:
     """The archived model of a trial run, with what its archive says of it; BadInput as above."""
     from vae.archive import unpack  # torch takes its time to import
 
     with at(f"run {chosen.run.run_id}"):
-        archived = unpack(chosen.tracker.read_archive(chosen.run.run_id), device)
+        archived = unpack(chosen.tracker.read_archive(chosen.run.run_id), device, trust_code)
         _check_same_trial(archived.description.trial, chosen.run)
     return archived
 

@@ -14,7 +14,7 @@ class Estimate:
 
     def __init__(self, configurations: Iterable[Configuration]) -> None:
         self._configurations = {c.id: c for c in configurations}
-        self._fields = {c.id: c.model_dump() for c in self._configurations.values()}
+        self._fields = {c.id: c.flat for c in self._configurations.values()}
         self._measured: dict[str, float] = {}
         self._nearest: dict[str, str] = {}
         self._lock = threading.Lock()  # one thread hears of epochs, another asks what is left
@@ -23,7 +23,7 @@ class Estimate:
         """Take note of a configuration that was not known beforehand."""
         with self._lock:
             self._configurations.setdefault(configuration.id, configuration)
-            self._fields.setdefault(configuration.id, configuration.model_dump())
+            self._fields.setdefault(configuration.id, configuration.flat)
 
     def learn(self, configuration_id: str, seconds: float) -> None:
         """Take note of how long an epoch took."""
@@ -49,6 +49,14 @@ class Estimate:
                     per_epoch = self._measured[self._nearest_measured(configuration_id)]
                     total += n * self._configurations[configuration_id].epochs * per_epoch
             return total / n_workers
+
+    def seconds_of(self, configuration: Configuration, n_epochs: int) -> float | None:
+        """How long so many epochs take; None if nothing was measured."""
+        self.know(configuration)
+        with self._lock:
+            if not self._measured:
+                return None
+            return n_epochs * self._measured[self._nearest_measured(configuration.id)]
 
     def _nearest_measured(self, configuration_id: str) -> str:
         if configuration_id in self._measured:

@@ -1,15 +1,27 @@
-"""What of an experiment is done, what is left, in which order, and how long it will take."""
+"""What of an experiment is finished and what is left, in which order it runs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
 
-from experiments.tracking.run_record import RunRecord
+from experiments.planning.results import Results
+from experiments.tracking.run_record import RunRecord, State
 from vae.configuration import Trial
+
+
+class PlanState(StrEnum):
+    """Where a trial stands before a sweep."""
+
+    FINISHED = "finished"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    RESUMABLE = "resumable"
+    """It goes on from a checkpoint."""
+    MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -17,14 +29,11 @@ class PlannedTrial:
     """A trial, held against what is tracked.
 
     Attributes:
-        record: its run, if it has one
-        state: done, pruned, failed, resumable (it goes on from a checkpoint) or missing
         todo: whether it is to be run
     """
 
     trial: Trial
-    record: RunRecord | None
-    state: str
+    state: PlanState
     todo: bool
 
 
@@ -35,50 +44,52 @@ class Plan:
     trials: tuple[PlannedTrial, ...]
 
     @cached_property
-    def todo(self) -> tuple[PlannedTrial, ...]:
+    def todo(self) -> tuple[Trial, ...]:
         """What is to be run."""
-        return tuple(planned for planned in self.trials if planned.todo)
+        return tuple(planned.trial for planned in self.trials if planned.todo)
 
     @cached_property
-    def by_configuration(self) -> dict[str, list[PlannedTrial]]:
-        """The trials of each configuration_id."""
-        trials: dict[str, list[PlannedTrial]] = {}
-        for planned in self.trials:
-            trials.setdefault(planned.trial.configuration.id, []).append(planned)
-        return trials
-
-    @cached_property
-    def states(self) -> dict[str, Counter[str]]:
+    def states(self) -> dict[str, Counter[PlanState]]:
         """Per configuration_id, how many of its trials are in which state."""
-        return {
-            configuration_id: Counter(planned.state for planned in trials)
-            for configuration_id, trials in self.by_configuration.items()
-        }
+        states: dict[str, Counter[PlanState]] = {}
+        for planned in self.trials:
+            states.setdefault(planned.trial.configuration.id, Counter())[planned.state] += 1
+        return states
 
 
 def make_plan(
     trials: Iterable[Trial],
+    results: Results,
     tracked: Mapping[str, RunRecord],
-    checkpoints: Path,
-    retry_failed: bool = False,
+    resumable: Collection[str],
 ) -> Plan:
     """Hold every trial against its run, if any.
 
     Args:
+        results: in which all of them have been asked for
         tracked: the run of each trial_id
-        checkpoints: the folder that holds `<trial_id>.pt` of interrupted trials
-        retry_failed: run failed trials again
+        resumable: the run_ids that have a checkpoint
     """
-    interrupted = {path.stem for path in checkpoints.glob("*.pt")}
     planned = []
     for trial in trials:
-        record = tracked.get(trial.id)
-        state = record.state if record else "missing"
-        if state in ("running", "missing"):  # whoever ran it is dead: the sweep holds the lock
-            state = "resumable" if trial.id in interrupted else "missing"
-        elif state == "finished":
-            state = "done"
-        # What a study or a race gave up, they do not ask for again; somebody else may.
-        todo = state in ("missing", "resumable", "pruned") or (retry_failed and state == "failed")
-        planned.append(PlannedTrial(trial, record, state, todo))
+        state = _state(trial, results, tracked.get(trial.id), resumable)
+        known = results[trial.configuration.id]
+        todo = not known.pruned and not known.is_over(trial.seed)
+        planned.append(PlannedTrial(trial, state, todo))
     return Plan(tuple(planned))
+
+
+def _state(
+    trial: Trial, results: Results, record: RunRecord | None, resumable: Collection[str]
+) -> PlanState:
+    """What is to be run again although it failed or was pruned is shown as what it is."""
+    outcome = results.outcome(trial)
+    if outcome is not None and outcome.is_over:
+        return PlanState(outcome.state)
+    if results[trial.configuration.id].pruned:
+        return PlanState.PRUNED
+    if record is not None and record.state in (State.PRUNED, State.FAILED):
+        return PlanState(record.state)
+    # Whoever ran it is dead: the sweep holds the lock.
+    has_checkpoint = record is not None and record.run_id in resumable
+    return PlanState.RESUMABLE if has_checkpoint else PlanState.MISSING

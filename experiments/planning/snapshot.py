@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from experiments.planning.results import Outcomes, Results, TrialOutcome
 from experiments.spec.experiment import Experiment
-from experiments.tracking.run_record import RunRecord, by_trial, finished_runs
-from experiments.tracking.writer import ExperimentWriter
+from experiments.tracking.run_record import (
+    RunRecord,
+    State,
+    by_trial,
+    finished_runs,
+    seeds_asked_for,
+)
 from vae.configuration import Trial
 
-FinishedSeeds = Mapping[int, tuple[str, Mapping[str, float]]]
-"""By seed, the run and the final metrics of a finished trial."""
+if TYPE_CHECKING:
+    from experiments.tracking.writer import ExperimentWriter  # a dry run does without MLflow
 
 
 @dataclass(frozen=True)
@@ -22,40 +29,50 @@ class Snapshot:
     Attributes:
         trials: the run of each trial_id
         configurations: the run of each configuration_id
-        finished: of each configuration_id, over all seeds that were ever asked for
+        outcomes: of each configuration_id, over all seeds that were ever asked for
+        deleted: the run_ids of trials that were deleted in MLflow
     """
 
     trials: Mapping[str, RunRecord]
     configurations: Mapping[str, RunRecord]
-    finished: Mapping[str, FinishedSeeds]
+    outcomes: Mapping[str, Outcomes]
+    deleted: Set[str] = frozenset()
+
+    def results(self, retry_failed: bool = False) -> Results:
+        """What a sweep knows when it starts."""
+        asked = {c: seeds_asked_for(record) for c, record in self.configurations.items()}
+        return Results(settled(self.outcomes, retry_failed), asked)
 
 
 def read_snapshot(tracker: ExperimentWriter, experiment: Experiment) -> Snapshot:
     """Read what is tracked, and mend what a kill or a lost answer left double."""
     configurations = tracker.only_configuration_runs()
     deleted = {record.run_id for record in tracker.records("trial", deleted=True)}
-    known = _all_done(experiment, configurations, deleted)
+    known = _all_finished(experiment, configurations, deleted)
     if known is not None and not tracker.any_trial_running():  # one that is left has to be ended
-        finished: dict[str, FinishedSeeds] = {
-            configuration_id: {seed: (run_id, {}) for seed, run_id in finished_runs(r).items()}
+        finished = {
+            configuration_id: {
+                seed: TrialOutcome(State.FINISHED, run_id=run_id)
+                for seed, run_id in finished_runs(r).items()
+            }
             for configuration_id, r in configurations.items()
         }
-        return Snapshot(known, configurations, finished)
+        return Snapshot(known, configurations, finished, deleted)
     records = tracker.records("trial")
     trials = by_trial(records)
     tracker.end_doubles(records, trials)
-    return Snapshot(trials, configurations, _finished_seeds(trials.values()))
+    return Snapshot(trials, configurations, outcomes_of(trials.values()), deleted)
 
 
-def _all_done(
+def _all_finished(
     experiment: Experiment,
     configuration_runs: Mapping[str, RunRecord],
     deleted_run_ids: Collection[str],
 ) -> dict[str, RunRecord] | None:
-    """The run of each trial_id, if the configuration runs alone tell that nothing is left to do.
+    """The run of each trial_id, if the configuration runs alone tell that nothing is left to run.
 
-    Reading a run from MLflow takes a millisecond. When everything is done, which is when nobody
-    wants to wait, this reads one run per configuration instead of one per trial.
+    Reading a run from MLflow takes a millisecond. When everything is finished, which is when
+    nobody wants to wait, this reads one run per configuration instead of one per trial.
     """
     if experiment.racing or experiment.study:  # what is left depends on the trials' metrics
         return None
@@ -74,12 +91,31 @@ def _all_done(
     return tracked
 
 
-def _finished_seeds(trial_runs: Iterable[RunRecord]) -> dict[str, FinishedSeeds]:
-    """The finished trials of each configuration_id."""
-    found: dict[str, dict[int, tuple[str, Mapping[str, float]]]] = {}
+def settled(
+    outcomes: Mapping[str, Outcomes], retry_failed: bool = False
+) -> dict[str, dict[int, TrialOutcome]]:
+    """Those that are not to be run again. What a study or a race pruned, they do not ask for
+    again; somebody else may.
+    """
+    states = (State.FINISHED,) if retry_failed else (State.FINISHED, State.FAILED)
+    return {
+        configuration_id: {s: o for s, o in by_seed.items() if o.state in states}
+        for configuration_id, by_seed in outcomes.items()
+    }
+
+
+def outcomes_of(trial_runs: Iterable[RunRecord]) -> dict[str, Outcomes]:
+    """What is known of the trials of each configuration_id."""
+    found: dict[str, dict[int, TrialOutcome]] = {}
     for record in trial_runs:
-        if record.state == "finished":
-            seed = json.loads(record.tags["trial"])["seed"]
-            seeds = found.setdefault(record.tags["configuration_id"], {})
-            seeds[seed] = (record.run_id, record.metrics)
+        trial = json.loads(record.tags["trial"])
+        finished = record.state is State.FINISHED
+        found.setdefault(record.tags["configuration_id"], {})[trial["seed"]] = TrialOutcome(
+            record.state,
+            # Of a trial that is finished only the end is known; of others, nothing for sure.
+            epoch=trial["configuration"]["epochs"] if finished else 0,
+            metrics=record.metrics if finished else {},
+            error=record.tags.get("error", ""),
+            run_id=record.run_id,
+        )
     return dict(found)

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
-from experiments.execution.messages import Task, TrialResult
-from experiments.planning.plan import Plan
-from experiments.sweep.trial_runs import TrialRuns
+from experiments.planning.results import Results, TrialOutcome
+from experiments.proposers.decisions import Advance
+from vae.configuration import Trial
 
 
 class Grid:
-    """Asks for each trial to its last epoch, in the order of the plan."""
+    """Asks for each trial to its last epoch, in the order given."""
 
-    def __init__(self, plan: Plan, trial_runs: TrialRuns) -> None:
-        self._trial_runs = trial_runs
-        self._todo = iter(plan.todo)
-        self.left = Counter(planned.trial.configuration.id for planned in plan.todo)
-        """How many trials of each configuration_id have not been told yet."""
+    def __init__(self, todo: Iterable[Trial], results: Results) -> None:
+        """Args: results: in which all trials of the grid have been asked for"""
+        self._todo = iter(tuple(todo))
+        self._results = results
 
-    def ask(self) -> Task | None:
+    def ask(self) -> Advance | None:
         """The next trial that has not been handed out."""
-        planned = next(self._todo, None)
-        if planned is None:
-            return None
-        return self._trial_runs.open(planned, planned.trial.configuration.epochs)
+        trial = next(self._todo, None)
+        return Advance(trial, trial.configuration.epochs) if trial else None
 
-    def tell(self, result: TrialResult) -> TrialResult:
-        """Close the trial's run; returns what really became of it."""
-        result = self._trial_runs.close(result)
-        self.left[result.task.trial.configuration.id] -= 1
-        return result
+    def tell(self, trial: Trial, outcome: TrialOutcome) -> None:
+        self._results.record(trial, outcome)
+
+    @property
+    def n_left(self) -> int:
+        return self._results.n_left
+
+    @property
+    def left(self) -> Counter[str]:
+        return count_left(self._results)
+
+
+def count_left(results: Results) -> Counter[str]:
+    """How many trials of each configuration_id are left."""
+    return Counter({r.configuration.id: len(r.left) for r in results.configurations})

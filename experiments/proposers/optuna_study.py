@@ -9,6 +9,7 @@ what the sampler did before; so a seeded study that is interrupted proposes what
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 import warnings
@@ -33,14 +34,30 @@ from experiments.metrics import METRICS
 from experiments.proposers.optuna_storage import open_storage
 from experiments.secrets import mask
 from experiments.spec.search_space import REDUCTION, Choices, Range, StudyPlan
+from experiments.tracking.run_record import OVER, State
 from experiments.tracking.study_summary import StudySummary
 from vae.errors import BadInput
+from vae.signatures import with_tuples
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
-_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+_STATES = {
+    State.FINISHED: TrialState.COMPLETE,
+    State.PRUNED: TrialState.PRUNED,
+    State.FAILED: TrialState.FAIL,
+    State.RUNNING: TrialState.RUNNING,
+    State.MISSING: TrialState.WAITING,
+}
+
+
+def optuna_state(state: State) -> TrialState:
+    """Optuna's state of a configuration in that state."""
+    return _STATES[state]
+
+
+_OVER = {optuna_state(state): state for state in OVER}
 
 
 @dataclass(frozen=True)
@@ -56,13 +73,13 @@ class Told:
     """An Optuna trial that is over.
 
     Attributes:
-        state: complete, pruned or failed
+        state: finished, pruned or failed
         value: of a pruned one, the last that was reported; None where there is none
     """
 
     number: int
     fields: Mapping[str, Any]
-    state: str
+    state: State
     value: float | None
     reason: str
 
@@ -168,12 +185,17 @@ class Study:
         return answer
 
     def tell(
-        self, number: int, state: str, value: float | None = None, reason: str = "", epoch: int = 0
+        self,
+        number: int,
+        state: State,
+        value: float | None = None,
+        reason: str = "",
+        epoch: int = 0,
     ) -> None:
         """The end of an Optuna trial; the last thing that is written of it.
 
         Args:
-            state: complete, pruned or failed
+            state: finished, pruned or failed
             value: the mean over the seeds; of a pruned one, over what was seen of them
             epoch: to which that was
         """
@@ -181,24 +203,24 @@ class Study:
         trial = optuna.trial.Trial(self._study, frozen._trial_id)
         if reason:
             trial.set_user_attr("reason", reason)
-        if state == "pruned" and value is not None and epoch not in frozen.intermediate_values:
+        reported = epoch in frozen.intermediate_values
+        if state is State.PRUNED and value is not None and not reported:
             trial.report(value, epoch)
-        told = value if state == "complete" else None
-        self._study.tell(number, values=told, state=_STATES[state])
+        told = value if state is State.FINISHED else None
+        self._study.tell(number, values=told, state=optuna_state(state))
 
     def told(self) -> list[Told]:
         """Every Optuna trial that is over."""
-        names = {state: name for name, state in _STATES.items()}
         return [
             Told(
                 trial.number,
-                trial.params,
-                names[trial.state],
+                _fields(trial),
+                _OVER[trial.state],
                 _last_value(trial),
                 trial.user_attrs.get("reason", ""),
             )
             for trial in self._study.get_trials(deepcopy=False)
-            if trial.state in names
+            if trial.state in _OVER
         ]
 
     # ------------------------------------------------------------------------ looking back
@@ -206,21 +228,23 @@ class Study:
     def study_summary(self) -> StudySummary:
         """The best configuration so far and what mattered."""
         trials = self._study.get_trials(deepcopy=False)
-        counts = {name: sum(t.state == state for t in trials) for name, state in _STATES.items()}
-        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-        best = self._study.best_trial if complete else None
+        counts = {
+            over.value: sum(t.state == state for t in trials) for state, over in _OVER.items()
+        }
+        finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        best = self._study.best_trial if finished else None
         return StudySummary(
             study=self.name,
             metric=self._plan.metric,
             counts=counts,
             best_number=best.number if best else None,
-            best_fields=best.params if best else {},
+            best_fields=_fields(best) if best else {},
             best_value=float(best.value or 0.0) if best else math.nan,
-            importances=self._importances(complete),
+            importances=self._importances(finished),
         )
 
-    def _importances(self, complete: list[FrozenTrial]) -> dict[str, float]:
-        if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
+    def _importances(self, finished: list[FrozenTrial]) -> dict[str, float]:
+        if len(finished) < 4 or len({trial.value for trial in finished}) == 1:
             return {}
         from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
@@ -235,9 +259,26 @@ def _last_value(trial: FrozenTrial) -> float | None:
     return trial.value if trial.state == TrialState.COMPLETE else None
 
 
+def _fields(trial: FrozenTrial) -> dict[str, Any]:
+    """What a trial sets, as `_draw` gave it."""
+    return {
+        name: with_tuples(json.loads(value.removeprefix(_LIST))) if _is_list(value) else value
+        for name, value in trial.params.items()
+    }
+
+
+_LIST = "list "
+"""Before a list of values, which Optuna keeps as a text only."""
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(_LIST)
+
+
 def _draw(trial: optuna.trial.Trial, name: str, values: Range | Choices) -> Any:
     if not isinstance(values, Range):
-        return trial.suggest_categorical(name, values)
+        by_text = {_LIST + json.dumps(v) if isinstance(v, tuple) else v: v for v in values}
+        return by_text[trial.suggest_categorical(name, tuple(by_text))]
     low, high, log, step = values.low, values.high, values.log, values.step
     if isinstance(low, int):
         return trial.suggest_int(name, low, int(high), log=log, step=int(step or 1))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from experiments.execution.messages import Task, TrialResult
-from experiments.metrics import METRICS
-from experiments.planning.plan import Plan, PlannedTrial
+from experiments.planning.results import Results, TrialOutcome
+from experiments.proposers.decisions import Advance, Decision, Prune
+from experiments.proposers.grid import count_left
 from experiments.proposers.race import RaceState, race
-
-if TYPE_CHECKING:
-    from experiments.sweep.trial_runs import TrialRuns
+from vae.configuration import Trial
 
 
 class RacingGrid:
@@ -22,93 +19,66 @@ class RacingGrid:
     depend on which worker was faster.
     """
 
-    def __init__(
-        self, plan: Plan, seeds: Sequence[int], metric: str, trial_runs: TrialRuns
-    ) -> None:
-        """Args: metric: of the trials, `return` or `val/nll`"""
-        self._trials = plan.by_configuration
+    def __init__(self, results: Results, seeds: Sequence[int], metric: str) -> None:
+        """Args:
+        results: in which all trials of the grid have been asked for
+        metric: of the trials, `return` or `val/nll`
+        """
+        self._results = results
         self._seeds = seeds
         self._metric = metric
-        self._trial_runs = trial_runs
-        self._values = values_of(plan, metric)
-        self._lost = set(race(self._values, seeds).lost)
-        self._queue: deque[PlannedTrial] = deque()
+        self._decisions: deque[Decision] = deque()
         self._n_out = 0
-        self.left = Counter(planned.trial.configuration.id for planned in plan.todo)
-        """How many trials of each configuration_id may still be asked for."""
 
-    def ask(self) -> Task | None:
-        """The next trial of this round; None while others are still at it."""
-        if not self._queue and not self._n_out:
+    def ask(self) -> Decision | None:
+        """What is next in this round; None while others are still at it."""
+        if not self._decisions and not self._n_out:
             self._begin_round()
-        if not self._queue:
+        if not self._decisions:
             return None
-        planned = self._queue.popleft()
-        self._n_out += 1
-        return self._trial_runs.open(planned, planned.trial.configuration.epochs)
+        decision = self._decisions.popleft()
+        self._n_out += isinstance(decision, Advance)
+        return decision
 
     def _begin_round(self) -> None:
-        race_state = race(self._values, self._seeds)
-        for configuration_id, n_seeds in race_state.lost.items():
-            if configuration_id not in self._lost:
-                self._drop(configuration_id, n_seeds)
+        before = {r.configuration.id for r in self._results.configurations if r.pruned}
+        race_state = prune_the_lost(self._results, self._seeds, self._metric)
+        for found in self._results.configurations:
+            if found.pruned and found.configuration.id not in before:
+                seeds = tuple(found.not_over)
+                self._decisions.append(Prune(found.configuration, seeds, found.pruned))
         seed = self._seeds[race_state.n_seeds]
         for configuration_id in race_state.racing:
-            if seed not in self._values[configuration_id]:
-                self._queue.append(self._planned(configuration_id, seed))
+            found = self._results[configuration_id]
+            if not found.is_over(seed):
+                trial = Trial(configuration=found.configuration, seed=seed)
+                self._decisions.append(Advance(trial, found.configuration.epochs))
 
-    def _planned(self, configuration_id: str, seed: int) -> PlannedTrial:
-        return next(p for p in self._trials[configuration_id] if p.trial.seed == seed)
-
-    def _drop(self, configuration_id: str, n_seeds: int) -> None:
-        self._lost.add(configuration_id)
-        trials = self._trials[configuration_id]
-        rest = [p for p in trials if p.todo and p.trial.seed not in self._values[configuration_id]]
-        self._trial_runs.prune(configuration_id, rest, why_lost(n_seeds, self._metric))
-        del self.left[configuration_id]
-
-    def tell(self, result: TrialResult) -> TrialResult:
-        """Close the trial's run; returns what really became of it."""
-        result = self._trial_runs.close(result)
+    def tell(self, trial: Trial, outcome: TrialOutcome) -> None:
+        self._results.record(trial, outcome)
         self._n_out -= 1
-        trial = result.task.trial
-        self._values[trial.configuration.id][trial.seed] = value_of(result, self._metric)
-        self.left[trial.configuration.id] -= 1
-        return result
+
+    @property
+    def n_left(self) -> int:
+        return self._results.n_left
+
+    @property
+    def left(self) -> Counter[str]:
+        return count_left(self._results)
+
+
+def prune_the_lost(results: Results, seeds: Sequence[int], metric: str) -> RaceState:
+    """Hold the race with what is known, and note who has lost it."""
+    values = {
+        r.configuration.id: {s: o.value(metric) for s, o in r.outcomes.items() if o.is_over}
+        for r in results.configurations
+    }
+    race_state = race(values, seeds)
+    for configuration_id, n_seeds in race_state.lost.items():
+        results.prune(configuration_id, why_lost(n_seeds, metric))
+    return race_state
 
 
 def why_lost(n_seeds: int, metric: str) -> str:
     """What the runs of a configuration that has lost say of it."""
     return f"lost the race after {n_seeds} seeds: worse in {metric} than the best"
-
-
-def value_of(result: TrialResult, metric: str) -> float | None:
-    """Of a trial that is over: higher is better; None if it failed."""
-    if result.state not in ("finished", "advanced"):
-        return None
-    return METRICS[metric].sign * result.metrics[metric]
-
-
-def values_of(plan: Plan, metric: str) -> dict[str, dict[int, float | None]]:
-    """What earlier sweeps have found out."""
-    values: dict[str, dict[int, float | None]] = {}
-    for configuration_id, trials in plan.by_configuration.items():
-        known = values.setdefault(configuration_id, {})
-        for planned in trials:
-            if planned.state == "done" and planned.record:
-                known[planned.trial.seed] = METRICS[metric].sign * planned.record.metrics[metric]
-            elif not planned.todo:
-                known[planned.trial.seed] = None
-    return values
-
-
-def leave_out_the_lost(plan: Plan, seeds: Sequence[int], metric: str) -> tuple[Plan, RaceState]:
-    """The plan without the trials that a race has decided already not to run."""
-    race_state = race(values_of(plan, metric), seeds)
-    trials = tuple(
-        PlannedTrial(p.trial, p.record, "pruned", todo=False)
-        if p.todo and p.trial.configuration.id in race_state.lost
-        else p
-        for p in plan.trials
-    )
-    return Plan(trials), race_state

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from experiments.execution.messages import Notice, Task, TrialResult
 from experiments.metrics import METRICS
-from experiments.planning.plan import Plan, PlannedTrial
-from experiments.planning.snapshot import FinishedSeeds
+from experiments.planning.results import ConfigurationResults, Results, TrialOutcome
+from experiments.proposers.decisions import Advance, Annotate, Decision, Prune
 from experiments.proposers.optuna_study import Proposal, Study
 from experiments.proposers.race import FIRST_SEEDS, lost
-from experiments.proposers.racing_grid import value_of, why_lost
+from experiments.proposers.racing_grid import why_lost
 from experiments.spec.search_space import StudyPlan, rungs
-from experiments.sweep.configuration_runs import ConfigurationRuns
-from experiments.sweep.trial_runs import TrialRuns
+from experiments.tracking.run_record import State
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 
@@ -30,9 +28,22 @@ _RIVALS = 5
 class _Verdict:
     """What an Optuna trial is told: its state, the mean over the seeds, and why."""
 
-    state: str
+    state: State
     value: float | None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """That Optuna trials are to be told a verdict, once what comes before it is tracked.
+
+    Attributes:
+        epoch: to which a pruned one's value was seen
+    """
+
+    numbers: Sequence[int]
+    verdict: _Verdict
+    epoch: int
 
 
 @dataclass
@@ -42,33 +53,21 @@ class _Candidate:
     Attributes:
         numbers: of the Optuna trials that proposed it; the first one's rungs count
         stages: the seeds that are to reach an epoch before anything is decided, in order
-        reached: by seed, the last epoch it was advanced to and its value there, higher better
-        queue: what can be handed out now
+        queue: the seeds whose trials can be handed out now
         until: the epoch that the queue is for
-        n_out: how many tasks are under way
-        failed: by seed, why it failed
+        n_out: how many trials are under way
     """
 
-    configuration: Configuration
+    results: ConfigurationResults
     numbers: list[int]
-    trials: Mapping[int, PlannedTrial]
     stages: deque[tuple[Sequence[int], int]]
-    reached: dict[int, tuple[int, float]] = field(default_factory=dict)
-    queue: deque[PlannedTrial] = field(default_factory=deque)
+    queue: deque[int] = field(default_factory=deque)
     until: int = 0
     n_out: int = 0
-    failed: dict[int, str] = field(default_factory=dict)
 
     @property
-    def error(self) -> str:
-        """Why the configuration fails; empty if no seed did."""
-        return "; ".join(f"seed {seed}: {error}" for seed, error in sorted(self.failed.items()))
-
-    def values(self, epoch: int) -> dict[int, float]:
-        """By seed, the values of those that have reached `epoch`."""
-        return {
-            s: value for s, (reached, value) in sorted(self.reached.items()) if reached >= epoch
-        }
+    def configuration(self) -> Configuration:
+        return self.results.configuration
 
 
 class Search:
@@ -83,90 +82,102 @@ class Search:
         plan: StudyPlan,
         seeds: Sequence[int],
         racing: bool,
-        trial_runs: TrialRuns,
-        configuration_runs: ConfigurationRuns,
-        make_plan: Callable[[Iterable[Trial]], Plan],
-        finished: Mapping[str, FinishedSeeds],
-        say: Callable[[Notice], None],
+        results: Results,
     ) -> None:
-        """Take up what an earlier sweep left.
-
-        Args:
-            make_plan: holds trials against what is tracked
-            finished: of each configuration_id, the trials that earlier sweeps finished
-        """
         self._study = study
         self._plan = plan
         self._seeds = seeds
         self._racing = racing
-        self._trial_runs = trial_runs
-        self._configuration_runs = configuration_runs
-        self._make_plan = make_plan
-        self._say = say
+        self._results = results
         self._sign = METRICS[plan.metric].sign
         self._running: dict[str, _Candidate] = {}
         self._verdicts: dict[str, _Verdict] = {}
         self._numbers: dict[str, list[int]] = {}
-        self._complete: dict[str, Mapping[int, float]] = {}
+        self._decisions: deque[Decision | _Told] = deque()
         self._last_asked = ""
-        self._remember(finished)
-        for proposal in study.running():
-            self._take_up(proposal)
+        self._resumed = deque[Proposal]()
 
-    def _remember(self, finished: Mapping[str, FinishedSeeds]) -> None:
+    @classmethod
+    def resume(
+        cls, study: Study, plan: StudyPlan, seeds: Sequence[int], racing: bool, results: Results
+    ) -> Search:
+        """A search that goes on from where an earlier sweep left it.
+
+        Args:
+            results: what earlier sweeps have found out of any configuration
+        """
+        search = cls(study, plan, seeds, racing, results)
+        search._remember()
+        search._resumed.extend(study.running())
+        return search
+
+    def _remember(self) -> None:
         """What the study was told before."""
         for told in self._study.told():
             try:
-                configuration_id = self._plan.configuration(told.fields).id
+                configuration = self._plan.configuration(told.fields)
             except BadInput:  # it failed for just that
                 continue
-            self._verdicts[configuration_id] = _Verdict(told.state, told.value, told.reason)
-            self._numbers.setdefault(configuration_id, []).append(told.number)
-            if told.state == "complete":
-                self._complete[configuration_id] = {
-                    seed: self._sign * metrics[self._plan.metric]
-                    for seed, (_, metrics) in finished.get(configuration_id, {}).items()
-                }
+            self._verdicts[configuration.id] = _Verdict(told.state, told.value, told.reason)
+            self._numbers.setdefault(configuration.id, []).append(told.number)
+            if configuration.id not in self._results:
+                self._results.ask_for(configuration, self._seeds)
+            if told.state is not State.FINISHED:
+                self._results.prune(configuration.id, told.reason)
 
     # --------------------------------------------------------------------- asking, telling
 
-    def ask(self) -> Task | None:
-        """The next piece of the oldest configuration that has one, or else of a new one."""
+    def ask(self) -> Decision | None:
+        """What is next of the oldest configuration that has something, or else of a new one."""
         while True:
+            while self._decisions:
+                decision = self._decisions.popleft()
+                if isinstance(decision, _Told):
+                    self._tell_study(decision)
+                    continue
+                if isinstance(decision, Prune):
+                    self._results.prune(decision.configuration.id, decision.reason)
+                return decision
             for candidate in self._running.values():
                 if candidate.queue:
-                    candidate.n_out += 1
-                    self._last_asked = candidate.configuration.id
-                    return self._trial_runs.open(candidate.queue.popleft(), candidate.until)
-            if self._study.n_proposed >= self._plan.n_configurations:
+                    return self._advance(candidate)
+            if self._resumed:
+                self._take_up(self._resumed.popleft())
+            elif self._study.n_proposed < self._plan.n_configurations:
+                self._take_up(self._study.propose())
+            else:
                 return None
-            self._take_up(self._study.propose())
 
-    def tell(self, result: TrialResult) -> TrialResult:
-        """Take note of an advance or of a trial's end; returns what really became of it."""
-        trial = result.task.trial
+    def _advance(self, candidate: _Candidate) -> Advance:
+        candidate.n_out += 1
+        self._last_asked = candidate.configuration.id
+        trial = Trial(configuration=candidate.configuration, seed=candidate.queue.popleft())
+        return Advance(trial, candidate.until)
+
+    def _tell_study(self, told: _Told) -> None:
+        verdict = told.verdict
+        for number in told.numbers:
+            self._study.tell(number, verdict.state, verdict.value, verdict.reason, told.epoch)
+
+    def tell(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """An advance has ended."""
+        self._results.record(trial, outcome)
         candidate = self._running[trial.configuration.id]
         candidate.n_out -= 1
-        if result.state != "advanced":
-            result = self._trial_runs.close(result)
-        value = value_of(result, self._plan.metric)
-        if value is None:
-            candidate.failed[trial.seed] = result.error
+        if outcome.value(self._plan.metric) is None:
             candidate.queue.clear()
-        else:
-            candidate.reached[trial.seed] = (result.task.until, value)
         if not candidate.queue and not candidate.n_out:
             self._go_on(candidate)
-        return result
+
+    @property
+    def n_left(self) -> int:
+        n = self._plan.n_configurations - self._study.n_proposed + len(self._resumed)
+        return n * len(self._seeds) + sum(len(c.results.left) for c in self._running.values())
 
     @property
     def left(self) -> Counter[str]:
-        """How many trials may still be asked for, reckoned as if of the latest configuration."""
-        n_seeds = len(self._seeds)
-        n = (self._plan.n_configurations - self._study.n_proposed) * n_seeds
-        for candidate in self._running.values():
-            n += n_seeds - len(candidate.values(candidate.configuration.epochs))
-        return Counter({self._last_asked: n})
+        """Reckoned as if all were of the latest configuration."""
+        return Counter({self._last_asked: self.n_left})
 
     # ------------------------------------------------------------------------- candidates
 
@@ -174,35 +185,26 @@ class Search:
         try:
             configuration = self._plan.configuration(proposal.fields)
         except BadInput as error:
-            self._study.tell(proposal.number, "failed", reason=str(error))
+            self._study.tell(proposal.number, State.FAILED, reason=str(error))
             return
         self._numbers.setdefault(configuration.id, []).append(proposal.number)
         verdict = self._verdicts.get(configuration.id)
         if verdict is not None:  # proposed again: what is trained is not trained again
-            self._annotate(configuration.id, verdict)
-            self._study.tell(proposal.number, verdict.state, verdict.value, verdict.reason)
+            self._decisions.append(self._annotation(configuration, verdict))
+            self._decisions.append(_Told([proposal.number], verdict, 0))
         elif configuration.id in self._running:
             self._running[configuration.id].numbers.append(proposal.number)
         else:
             self._begin(configuration, proposal.number)
 
     def _begin(self, configuration: Configuration, number: int) -> None:
-        plan = self._make_plan(Trial(configuration=configuration, seed=s) for s in self._seeds)
-        self._configuration_runs.open(configuration, plan.trials)
-        trials = {planned.trial.seed: planned for planned in plan.trials}
+        found = self._results.ask_for(configuration, self._seeds)
         stages = self._stages(configuration.epochs)
-        if any(planned.state == "done" for planned in plan.trials):
-            # Of a trial that is done only the end is known; what was decided on the way is over.
+        if found.finished.keys() & set(self._seeds):
+            # Of a trial that is finished only the end is known; what was decided on the way is
+            # over.
             stages = [(seeds, until) for seeds, until in stages if until == configuration.epochs]
-        candidate = _Candidate(configuration, [number], trials, deque(stages))
-        for seed, planned in candidate.trials.items():
-            if planned.state == "done" and planned.record:
-                value = self._sign * planned.record.metrics[self._plan.metric]
-                candidate.reached[seed] = (configuration.epochs, value)
-            elif not planned.todo:
-                candidate.failed[seed] = (
-                    planned.record.tags.get("error", "") if planned.record else ""
-                )
+        candidate = _Candidate(found, [number], deque(stages))
         self._running[configuration.id] = candidate
         self._go_on(candidate)
 
@@ -214,41 +216,53 @@ class Search:
 
     def _go_on(self, candidate: _Candidate) -> None:
         """Decide what can be decided, then put into the queue what has to be known next."""
-        while candidate.stages and not candidate.failed:
+        errors = self._errors(candidate)
+        while candidate.stages and not errors:
             seeds, until = candidate.stages[0]
             verdict = self._study.answer(candidate.numbers[0], until)
             if verdict is None:
-                behind = [s for s in seeds if candidate.reached.get(s, (0, 0.0))[0] < until]
+                reached = candidate.results.values(self._plan.metric, until)
+                behind = [seed for seed in seeds if seed not in reached]
                 if behind:
                     candidate.until = until
-                    candidate.queue.extend(candidate.trials[seed] for seed in behind)
+                    candidate.queue.extend(behind)
                     return
             candidate.stages.popleft()
             reason = self._why_prune(candidate, until, verdict)
             if reason:
-                self._end(candidate, "pruned", reason)
+                self._end(candidate, State.PRUNED, reason)
                 return
-        if candidate.failed:
-            self._end(candidate, "failed", candidate.error)
+        if errors:
+            self._end(candidate, State.FAILED, errors)
         else:
-            self._end(candidate, "complete")
+            self._end(candidate, State.FINISHED)
+
+    def _errors(self, candidate: _Candidate) -> str:
+        """Why the configuration fails; empty if no seed did."""
+        errors = candidate.results.errors
+        for seed in set(self._seeds) & candidate.results.outcomes.keys() - errors.keys():
+            if candidate.results.outcomes[seed].value(self._plan.metric) is None:
+                errors[seed] = f"its {self._plan.metric} is not finite"
+        return "; ".join(f"seed {seed}: {error}" for seed, error in sorted(errors.items()))
 
     def _why_prune(self, candidate: _Candidate, epoch: int, answer: bool | None) -> str:
         """Empty if the configuration goes on after having reached `epoch`."""
         epochs = candidate.configuration.epochs
         if epoch < epochs:
             if answer is None:
-                mean = self._sign * float(np.mean(list(candidate.values(epoch).values())))
+                values = candidate.results.values(self._plan.metric, epoch)
+                mean = self._sign * float(np.mean(list(values.values())))
                 answer = self._study.should_prune(candidate.numbers[0], epoch, mean)
             return f"stopped by {self._plan.pruner} after epoch {epoch}" if answer else ""
         if candidate.stages and self._has_lost(candidate):
-            return why_lost(len(candidate.values(epochs)), self._plan.metric)
+            n_seeds = len(candidate.results.values(self._plan.metric, epochs))
+            return why_lost(n_seeds, self._plan.metric)
         return ""
 
     def _has_lost(self, candidate: _Candidate) -> bool:
-        """Whether it is worse than the best complete configuration, seed by seed."""
-        mine = candidate.values(candidate.configuration.epochs)
-        rivals = [r for r in self._complete.values() if all(seed in r for seed in mine)]
+        """Whether it is worse than the best finished configurations, seed by seed."""
+        mine = candidate.results.values(self._plan.metric, candidate.configuration.epochs)
+        rivals = [r for r in self._finished() if all(seed in r for seed in mine)]
         rivals.sort(key=lambda values: -float(np.mean(list(values.values()))))
         if not rivals or len(mine) < FIRST_SEEDS:
             return False
@@ -256,32 +270,33 @@ class Search:
         n_looks = max(1, len(self._seeds) - FIRST_SEEDS)
         return bool(lost(np.array([*table, list(mine.values())]), n_looks)[-1])
 
-    def _end(self, candidate: _Candidate, state: str, reason: str = "") -> None:
+    def _finished(self) -> list[Mapping[int, float]]:
+        """Of the configurations that finished, the values by seed."""
+        return [
+            self._results[configuration_id].values(self._plan.metric)
+            for configuration_id, verdict in self._verdicts.items()
+            if verdict.state is State.FINISHED
+        ]
+
+    def _end(self, candidate: _Candidate, state: State, reason: str = "") -> None:
         configuration = candidate.configuration
-        epochs = configuration.epochs
-        values = candidate.values(0)
+        values = candidate.results.values(self._plan.metric)
         mean = self._sign * float(np.mean(list(values.values()))) if values else None
-        verdict = _Verdict(state, mean if state != "failed" else None, reason)
-        self._annotate(configuration.id, verdict)
-        if state == "complete":
-            self._complete[configuration.id] = values
-        else:
-            over = candidate.values(epochs)
-            known = over.keys() | candidate.failed.keys()
-            rest = [p for seed, p in candidate.trials.items() if p.todo and seed not in known]
-            self._trial_runs.prune(configuration.id, rest, reason)
-            self._say(Notice(f"configuration {configuration.id}", f"{state}: {reason}"))
-        for number in candidate.numbers:
-            self._study.tell(number, state, verdict.value, reason, candidate.until)
+        verdict = _Verdict(state, mean if state is not State.FAILED else None, reason)
+        self._decisions.append(self._annotation(configuration, verdict))
+        if state is not State.FINISHED:
+            seeds = tuple(candidate.results.not_over)
+            self._decisions.append(Prune(configuration, seeds, reason))
+        self._decisions.append(_Told(candidate.numbers, verdict, candidate.until))
         self._verdicts[configuration.id] = verdict
         del self._running[configuration.id]
 
-    def _annotate(self, configuration_id: str, verdict: _Verdict) -> None:
+    def _annotation(self, configuration: Configuration, verdict: _Verdict) -> Annotate:
         tags = {
             "optuna.study": self._study.name,
-            "optuna.trial": json.dumps(self._numbers[configuration_id]),
+            "optuna.trial": json.dumps(self._numbers[configuration.id]),
             "optuna.state": verdict.state,
         }
         if verdict.value is not None:
             tags["optuna.value"] = repr(verdict.value)
-        self._configuration_runs.annotate(configuration_id, tags)
+        return Annotate(configuration, tags)

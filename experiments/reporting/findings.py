@@ -12,8 +12,7 @@ import pandas as pd
 from experiments.analysis.comparison import compare
 from experiments.analysis.main_effects import main_effects
 from experiments.analysis.statistics import summarize
-from experiments.analysis.trial_columns import varying_fields
-from experiments.formatting import format_value
+from experiments.analysis.trial_columns import describe_field, varying_fields
 from experiments.metrics import YARDSTICK, find_metric
 from experiments.spec.seeds import write_seeds
 from experiments.tracking.study_summary import StudySummary
@@ -82,11 +81,7 @@ def answer(
 
 
 def describe_fields(row: pd.Series, fields: Sequence[str]) -> str:
-    words = []
-    for name in fields:
-        value = row[name]
-        words.append(value if isinstance(value, str) else f"{name}={format_value(value)}")
-    return " ".join(words)
+    return " ".join(filter(None, (describe_field(name, row[name]) for name in fields)))
 
 
 # -------------------------------------------------------------------------- sentences
@@ -96,7 +91,10 @@ def conclusions(findings: Findings) -> list[str]:
     """The answer in words, most important first; claims only what the seeds can carry."""
     if findings.yardstick.empty:
         return ["No trial has finished yet: nothing can be said."]
-    told = [_winner(findings, findings.yardstick, YARDSTICK)]
+    groups = [group for _, group in findings.yardstick.groupby("group", sort=False)]
+    told = [_winner(findings, group, YARDSTICK, len(groups) > 1) for group in groups]
+    if len(groups) > 1:
+        told.append(f"Across these groups nothing ranks: their {YARDSTICK} is of other pixels.")
     told += [_effect(row, YARDSTICK) for _, row in findings.yardstick_effects.iterrows()]
     return told + (findings.study_summary.lines() if findings.study_summary else [])
 
@@ -106,15 +104,16 @@ def group_conclusions(findings: Findings) -> list[str]:
     if find_metric(findings.metric).compares_losses:
         return []
     return [
-        _winner(findings, group, findings.metric)
+        _winner(findings, group, findings.metric, True)
         for _, group in findings.comparison.groupby("group", sort=False)
         if len(group) > 1
     ]
 
 
-def _winner(findings: Findings, comparison: pd.DataFrame, metric: str) -> str:
+def _winner(findings: Findings, comparison: pd.DataFrame, metric: str, of_several: bool) -> str:
+    """Args: of_several: whether there are other groups, so that this one has to be named"""
     best = comparison.iloc[0]
-    scope = "" if find_metric(metric).compares_losses else f" among {best['group']}"
+    scope = f" among {best['group']}" if of_several else ""
     value = _mean_of(findings, best["configuration_id"], metric)
     others = comparison.iloc[1:]
     label = findings.label(best["configuration_id"])

@@ -56,6 +56,7 @@ def _files(findings: Findings, curves: pd.DataFrame, tracker: Reader) -> dict[st
         sample_grids=dict(_sample_grids(tracker)),
         links={run_id: tracker.link(run_id) for run_id in run_ids},
         facts=list(_facts(findings, tracker)),
+        kls=dict(_kls(tracker)),
     )
     summaries = {name: as_text(findings.summary, form) for name, form in _SUMMARY_FILES.items()}
     return {"trials.csv": as_text(findings.trials, "csv"), **summaries, "report.html": html}
@@ -66,6 +67,12 @@ def _sample_grids(tracker: Reader) -> Iterator[tuple[str, np.ndarray]]:
         picture = tracker.last_image(record.run_id, "samples")
         if picture is not None:
             yield record.tags["configuration_id"], picture
+
+
+def _kls(tracker: Reader) -> Iterator[tuple[str, list[float]]]:
+    for record in tracker.records("configuration"):
+        if kl := tracker.kl_per_dimension(record.run_id):
+            yield record.tags["configuration_id"], kl
 
 
 def _facts(findings: Findings, tracker: Reader) -> Iterator[tuple[str, str]]:

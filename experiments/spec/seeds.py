@@ -1,4 +1,4 @@
-"""Seeds as people write them: `5`, `[0, 3]`, `"0-4,9"`."""
+"""Seeds as people write them, in a file and on the command line: `5`, `[0, 3]`, `0-4,9`."""
 
 from __future__ import annotations
 
@@ -13,24 +13,31 @@ _RANGE = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
 
 
 def parse_seeds(value: Any) -> tuple[int, ...]:
-    """`5` means 0..4; a list means itself; `"0-4,9"` means 0, 1, 2, 3, 4, 9.
+    """`5` means 0..4; a list means itself; `0-4,9` means 0, 1, 2, 3, 4, 9. As text, too.
 
     Raises:
         BadInput: for anything else, and for a seed given twice.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         if not 1 <= value <= 1_000_000:
-            raise BadInput(f"the number of seeds should be from 1 to 1,000,000 (got {value})")
+            raise BadInput(
+                f"the number of seeds should be from 1 to 1,000,000 (got {value}); the seed "
+                f"{value} alone is {value}-{value}"
+            )
         return tuple(range(value))
     if isinstance(value, str):
-        return _distinct(list(_expand(value)))
+        text = value.strip()
+        if text.isdecimal():
+            return parse_seeds(int(text))
+        listed = text.startswith("[") and text.endswith("]")
+        return _distinct(list(_expand(text[1:-1] if listed else text)))
     if isinstance(value, (list, tuple)):
         return _distinct([_checked(seed) for seed in value])
     raise BadInput(f"should be a number, a list or a range like '0-4,9' (got {value!r})")
 
 
 def write_seeds(seeds: Iterable[int]) -> str:
-    """The shortest form that `parse_seeds` reads, in ascending order."""
+    """In ascending order, for people; `parse_seeds` reads it, but one seed alone as a number."""
     runs: list[list[int]] = []
     for seed in sorted(seeds):
         if runs and seed == runs[-1][1] + 1:

@@ -10,16 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.formatting import duration
+from experiments.planning.changed_code import changed_code
+from experiments.planning.checkpoint_files import find_checkpoints
 from experiments.planning.estimate import Estimate
-from experiments.planning.plan import Plan, make_plan
+from experiments.planning.plan import Plan, PlanState, make_plan
+from experiments.planning.results import Results
+from experiments.planning.snapshot import outcomes_of, settled
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import Range, StudyPlan, rungs
 from experiments.tracking.reachable import check_reachable
 from experiments.tracking.run_record import RunRecord, by_trial
 from experiments.tracking.study_summary import TAG, StudySummary
 from experiments.tracking.uris import sqlite_path
-
-_STATES = ("done", "pruned", "failed", "resumable", "missing")
 
 
 def print_plan(
@@ -39,15 +41,10 @@ def print_plan(
             *_study_lines(experiment, experiment.study, study_summary),
         ]
     else:
-        tracked = by_trial(records)
-        plan = make_plan(experiment.trials(), tracked, checkpoints, retry_failed)
-        if experiment.racing:
-            from experiments.proposers.racing_grid import (
-                leave_out_the_lost,
-            )  # NumPy takes its time to import
-
-            plan, _ = leave_out_the_lost(plan, experiment.seeds, experiment.metric)
+        plan = _plan(experiment, records, checkpoints, retry_failed)
         shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
+    shown += experiment.notes
+    shown += [f"{kind}: {change}" for kind, change in changed_code(experiment, records)]
     console = Console()
     for table_or_line in shown:
         console.print(table_or_line, highlight=False)
@@ -70,8 +67,22 @@ def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], StudySummar
 # ----------------------------------------------------------------------------- a grid
 
 
+def _plan(
+    experiment: Experiment, records: list[RunRecord], checkpoints: Path, retry_failed: bool
+) -> Plan:
+    tracked = by_trial(records)
+    results = Results(settled(outcomes_of(tracked.values()), retry_failed))
+    for configuration in experiment.configurations:
+        results.ask_for(configuration, experiment.seeds)
+    if experiment.racing:
+        from experiments.proposers.racing_grid import prune_the_lost  # and with it NumPy
+
+        prune_the_lost(results, experiment.seeds, experiment.metric)
+    return make_plan(experiment.trials(), results, tracked, find_checkpoints(checkpoints))
+
+
 def _table(experiment: Experiment, plan: Plan) -> Table:
-    shown = [s for s in _STATES if any(states[s] for states in plan.states.values())]
+    shown = [s for s in PlanState if any(states[s] for states in plan.states.values())]
     table = Table(title=experiment.name, title_justify="left")
     table.add_column("configuration")
     table.add_column("id", no_wrap=True)
@@ -89,14 +100,14 @@ def _grid_lines(
     experiment: Experiment, plan: Plan, records: list[RunRecord], n_workers: int
 ) -> Iterator[str]:
     totals = sum(plan.states.values(), Counter())
-    told = ", ".join(f"{totals[state]} {state}" for state in _STATES if totals[state])
+    told = ", ".join(f"{totals[state]} {state}" for state in PlanState if totals[state])
     yield (
         f"{len(experiment.configurations)} configurations × {len(experiment.seeds)} seeds = "
         f"{len(plan.trials)} trials: {told}"
     )
     if experiment.racing:
         yield f"a race in {experiment.metric}: what has lost gets no more seeds"
-    n_epochs = sum(planned.trial.configuration.epochs for planned in plan.todo)
+    n_epochs = sum(trial.configuration.epochs for trial in plan.todo)
     time_left = _time_left(experiment, plan, records, n_workers)
     yield f"to run: {len(plan.todo)} trials, at most {n_epochs} epochs{time_left}"
 
@@ -104,7 +115,7 @@ def _grid_lines(
 def _time_left(experiment: Experiment, plan: Plan, records: list[RunRecord], n_workers: int) -> str:
     estimate = Estimate(experiment.configurations)
     estimate.learn_from(records)
-    n_trials = Counter(planned.trial.configuration.id for planned in plan.todo)
+    n_trials = Counter(trial.configuration.id for trial in plan.todo)
     seconds = estimate.seconds(n_trials, n_workers)
     if not plan.todo or seconds is None:
         return ""

@@ -5,26 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from experiments.formatting import count, duration
+from experiments.planning.results import Counts
 from experiments.tracking.study_summary import StudySummary
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a sweep ended: of its trials, how many were done before and what became of the rest."""
+    """How a sweep ended.
 
-    n_before: int
-    n_finished: int
-    n_failed: int
-    n_pruned: int
+    Attributes:
+        interruption: what kept it from its end, if anything did
+        seconds_left: that the rest would take, if the sweep ran out of time
+    """
+
+    counts: Counts
     n_left: int
     study_summary: StudySummary | None
     interruption: str = ""
+    seconds_left: float | None = None
 
     @property
     def exit_code(self) -> int:
         if self.interruption:
             return EXIT_INTERRUPTED
-        return EXIT_FAILED if self.n_failed else EXIT_OK
+        return EXIT_FAILED if self.counts.n_failed else EXIT_OK
 
     def closing_line(self, again: str, compare: str) -> str:
         """What is left to say when the sweep is over.
@@ -32,16 +37,18 @@ class Outcome:
         Args:
             again, compare: the commands that go on with it and that show its results
         """
-        counts = [f"{self.n_finished} trials finished"]
-        if self.n_before:
-            counts.append(f"{self.n_before} had been before")
-        if self.n_failed:
-            counts.append(f"{self.n_failed} FAILED")
-        if self.n_pruned:
-            counts.append(f"{self.n_pruned} given up")
+        counts = self.counts
+        parts = [f"{count(counts.n_finished, 'trial')} finished"]
+        if counts.n_before:
+            parts.append(f"{counts.n_before:,} already finished")
+        if counts.n_failed:
+            parts.append(f"{counts.n_failed} FAILED")
+        if counts.n_pruned:
+            parts.append(f"{counts.n_pruned} pruned")
         if self.n_left:
-            counts.append(f"{self.n_left} left")
-        told = ", ".join(counts)
+            takes = f" (about {duration(self.seconds_left)})" if self.seconds_left else ""
+            parts.append(f"{self.n_left} left{takes}")
+        told = ", ".join(parts)
         if self.interruption:
             return f"{self.interruption}; {told}. To go on from here: {again}"
         return f"{told}. To compare: {compare}"

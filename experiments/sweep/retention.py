@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from experiments.metrics import METRICS
+from experiments.planning.results import TrialOutcome
 from experiments.spec.experiment import Experiment
+
+if TYPE_CHECKING:
+    from experiments.tracking.writer import ExperimentWriter  # --help does without MLflow
 
 CHOICES = ("all", "best", "none")
 
@@ -38,10 +44,21 @@ class Archiving:
         """Whether workers archive. Who is the best is known only when all seeds are over."""
         return self.keep != "none"
 
-    @property
-    def keeps_only_best(self) -> bool:
-        """Whether weights are deleted when a configuration is over."""
-        return self.keep == "best"
+    def delete_all_but_the_best(
+        self, tracker: ExperimentWriter, finished: Iterable[TrialOutcome]
+    ) -> None:
+        """When a configuration has ended: of the seeds whose weights are there, keep the best
+        one's, if that is what was asked for.
+        """
+        if self.keep != "best":
+            return
+        archived = [
+            (outcome.run_id, outcome.metrics)
+            for outcome in finished
+            if outcome.metrics and tracker.has_weights(outcome.run_id)
+        ]
+        for run_id in self.runs_to_delete(archived):
+            tracker.delete_weights(run_id)
 
     def runs_to_delete(self, archived: Iterable[tuple[str, Mapping[str, float]]]) -> list[str]:
         """Which runs of a configuration may lose their weights: all but the best.
@@ -49,9 +66,13 @@ class Archiving:
         Args:
             archived: run_id and final metrics of its finished trials that have weights
         """
-        values = {run_id: metrics[self.metric] for run_id, metrics in archived}
         sign = METRICS[self.metric].sign
-        return sorted(values, key=lambda run_id: (-sign * values[run_id], run_id))[1:]
+        values = {run_id: sign * metrics[self.metric] for run_id, metrics in archived}
+
+        def best_first(run_id: str) -> tuple[bool, float, str]:
+            return not math.isfinite(values[run_id]), -values[run_id], run_id
+
+        return sorted(values, key=best_first)[1:]
 
 
 def _n_trials(experiment: Experiment) -> int:

@@ -3,48 +3,50 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
+import math
+import sys
 import time
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from experiments.cli import EXIT_INTERRUPTED, check_can_be_made
+from experiments.cli import check_can_be_made, typed_command
 from experiments.execution.engine import OpenEngine
 from experiments.execution.engines import ENGINES
-from experiments.execution.locks import sole_sweep
+from experiments.execution.locks import lock_folder, sole_sweep
 from experiments.execution.loop import drive
-from experiments.execution.messages import EpochDone, Event, Task, TrialResult
+from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
+from experiments.planning.changed_code import changed_code
+from experiments.planning.checkpoint_files import find_checkpoints, tidy_up
 from experiments.planning.estimate import Estimate
 from experiments.planning.plan import Plan, make_plan
-from experiments.planning.snapshot import read_snapshot
+from experiments.planning.snapshot import Snapshot, read_snapshot
+from experiments.proposers.budget import WithinBudget
+from experiments.proposers.decisions import Advance, Proposer
 from experiments.proposers.grid import Grid
-from experiments.proposers.racing_grid import RacingGrid, leave_out_the_lost, why_lost
+from experiments.proposers.racing_grid import RacingGrid, prune_the_lost
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import StudyPlan
 from experiments.spec.shard import take_part
 from experiments.sweep.configuration_runs import ConfigurationRuns
+from experiments.sweep.interruption import OutOfTime, interruptible
 from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
-from experiments.sweep.progress import Display, counting_images, display
+from experiments.sweep.progress import counting_images, display
 from experiments.sweep.retention import Archiving
+from experiments.sweep.tasks import Tasks
 from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
+from experiments.tracking.provenance import provenance
 from experiments.tracking.reachable import check_reachable, check_storage
 from experiments.tracking.run_record import OVER
 from experiments.tracking.study_summary import TAG
-from experiments.tracking.uris import checkpoint_folder, optuna_storage, sqlite_path
+from experiments.tracking.uris import checkpoint_folder, optuna_storage
 from experiments.tracking.writer import ExperimentWriter
-from vae import decoded
-from vae.configuration import Trial
+from vae import decoded, user_code
 from vae.errors import BadInput
 
 if TYPE_CHECKING:
     from experiments.proposers.optuna_study import Study
-    from experiments.proposers.search import Search
 
 
 def run_sweep(experiment: Experiment, options: Options) -> Outcome:
@@ -53,11 +55,15 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     Raises:
         BadInput: before anything is written.
     """
+    deadline = None
+    if options.time_budget is not None:
+        deadline = time.monotonic() + options.time_budget
     check_reachable(options.tracking_uri)
     _check(experiment, options)
     archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
     with ENGINES[options.engine].open(options.request(experiment)) as engine:
-        return _run(take_part(experiment, options.shard), options, archiving, engine)
+        part = take_part(experiment, options.shard)
+        return _run(part, options, archiving, engine, deadline)
 
 
 def _check(experiment: Experiment, options: Options) -> None:
@@ -68,21 +74,28 @@ def _check(experiment: Experiment, options: Options) -> None:
 
 
 def _run(
-    experiment: Experiment, options: Options, archiving: Archiving, engine: OpenEngine
+    experiment: Experiment,
+    options: Options,
+    archiving: Archiving,
+    engine: OpenEngine,
+    deadline: float | None,
 ) -> Outcome:
     for component in sorted(experiment.datasets, key=lambda component: component.value):
         with counting_images() as on_progress:
             decoded.prepare(component, options.data_dir, on_progress=on_progress)
+    for note in experiment.notes:
+        print(note, file=sys.stderr)
     ExperimentWriter.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)
-    with sole_sweep(
-        _lock_name(options.tracking_uri, experiment.name), options.shard
-    ) as workers_lock:
+    places = Places(str(options.data_dir.absolute()), folder, options.device)
+    locks = lock_folder(options.tracking_uri, experiment.name)
+    with sole_sweep(locks, options.shard) as workers_lock:
         study = _open_study(experiment, experiment.study, options) if experiment.study else None
-        sweep = _Sweep(experiment, options, folder, archiving, study, engine)
-        interruption = sweep.run(workers_lock) if sweep.proposer.left.total() else ""
-        return sweep.outcome(interruption)
+        tracker = ExperimentWriter.create(options.tracking_uri, experiment.name)
+        snapshot = read_snapshot(tracker, experiment)
+        sweep = _Sweep(experiment, options, places, archiving, tracker, snapshot, study, engine)
+        return sweep.run(workers_lock, deadline)
 
 
 def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> Study:
@@ -92,12 +105,6 @@ def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> St
     return Study(experiment.study_name, plan, storage)
 
 
-def _lock_name(tracking_uri: str, experiment: str) -> str:
-    """What two sweeps must not hold at once, from wherever they are started."""
-    database = sqlite_path(tracking_uri)
-    return f"{database.resolve() if database else tracking_uri.rstrip('/')} {experiment}"
-
-
 class _Sweep:
     """A sweep that has the experiment to itself, and is shown and timed while it runs."""
 
@@ -105,117 +112,141 @@ class _Sweep:
         self,
         experiment: Experiment,
         options: Options,
-        checkpoints: Path,
+        places: Places,
         archiving: Archiving,
+        tracker: ExperimentWriter,
+        snapshot: Snapshot,
         study: Study | None,
         engine: OpenEngine,
     ) -> None:
         self._experiment = experiment
         self._options = options
-        self._checkpoints = checkpoints
-        self._tracker = ExperimentWriter.create(options.tracking_uri, experiment.name)
-        self._snapshot = read_snapshot(self._tracker, experiment)
-        self._configuration_runs = ConfigurationRuns(
-            experiment, self._tracker, self._snapshot, archiving
-        )
-        places = Places(str(options.data_dir.absolute()), checkpoints, options.device)
-        self._trial_runs = TrialRuns(
-            experiment, self._tracker, places, self._configuration_runs, archiving.writes
-        )
-        self._estimate = Estimate(experiment.configurations)
-        self._estimate.learn_from(self._snapshot.trials.values())
-        self._last_estimate: float | None = None
-        self._estimate_anew_at = 0.0
+        self._checkpoints = places.checkpoint_dir
+        self._tracker = tracker
+        self._snapshot = snapshot
         self._study = study
-        self.plan = self._plan(experiment.trials())
+        self._results = snapshot.results(options.retry_failed)
+        self._proposer = (
+            self._search(study, experiment.study) if study and experiment.study else self._grid()
+        )
         self._engine = engine
         self._n_workers = engine.n_workers
-        if study and experiment.study:
-            self._shown: Display = display(self._n_workers)
-            self.proposer: Grid | RacingGrid | Search = self._search(study, experiment.study)
-        else:
-            self.proposer = self._grid()
-            self._n_workers = min(self._n_workers, max(1, len(self.plan.todo)))
-            self._shown = display(self._n_workers)
-
-    def _plan(self, trials: Iterable[Trial]) -> Plan:
-        retry_failed = self._options.retry_failed
-        return make_plan(trials, self._snapshot.trials, self._checkpoints, retry_failed)
-
-    def _grid(self) -> Grid | RacingGrid:
-        experiment, lost = self._experiment, dict[str, str]()
-        if experiment.racing:
-            self.plan, race_state = leave_out_the_lost(
-                self.plan, experiment.seeds, experiment.metric
-            )
-            lost = {c: why_lost(n, experiment.metric) for c, n in race_state.lost.items()}
-        todo = {planned.trial.id for planned in self.plan.todo}
-        settled = {planned.trial.id for planned in self.plan.trials} - todo
-        _tidy_up(self._checkpoints, settled, todo)
-        for configuration in experiment.configurations:
-            trials = self.plan.by_configuration[configuration.id]
-            self._configuration_runs.open(configuration, trials, lost.get(configuration.id, ""))
-        if experiment.racing:
-            return RacingGrid(self.plan, experiment.seeds, experiment.metric, self._trial_runs)
-        return Grid(self.plan, self._trial_runs)
-
-    def _search(self, study: Study, plan: StudyPlan) -> Search:
-        from experiments.proposers.search import Search  # Optuna takes its time to import
-
-        tracked = self._snapshot.trials
-        settled = {i for i, record in tracked.items() if record.state in OVER}
-        _tidy_up(self._checkpoints, settled, todo=tracked.keys() - settled)
-        return Search(
-            study,
-            plan,
-            self._experiment.seeds,
-            self._experiment.racing,
-            self._trial_runs,
+        if not study:
+            self._n_workers = min(self._n_workers, max(1, self._proposer.n_left))
+        self._shown = display(self._n_workers)
+        self._estimate = Estimate(experiment.configurations)
+        self._estimate.learn_from(snapshot.trials.values())
+        self._last_estimate: float | None = None
+        self._estimate_anew_at = 0.0
+        self._configuration_runs = ConfigurationRuns(
+            experiment, tracker, snapshot.configurations, archiving
+        )
+        used = user_code.known_of(component.digest for component in experiment.components)
+        code = provenance(typed_command(), used.values())
+        self._deadline: float | None = None
+        self._tasks = Tasks(
+            experiment,
+            self._within_budget() if options.time_budget else self._proposer,
+            self._results,
+            TrialRuns(experiment, tracker, places, snapshot.trials, code, archiving.writes),
             self._configuration_runs,
-            self._plan,
-            self._snapshot.finished,
             self._shown.on_event,
+            self._on_result,
         )
 
-    def run(self, workers_lock: Path) -> str:
-        """Returns what kept the sweep from its end, if anything did."""
-        with self._shown, _interruptible():
+    def _grid(self) -> Proposer:
+        experiment = self._experiment
+        for configuration in experiment.configurations:
+            self._results.ask_for(configuration, experiment.seeds)
+        if experiment.racing:
+            prune_the_lost(self._results, experiment.seeds, experiment.metric)
+            return RacingGrid(self._results, experiment.seeds, experiment.metric)
+        return Grid(self._plan().todo, self._results)
+
+    def _plan(self) -> Plan:
+        resumable = find_checkpoints(self._checkpoints)
+        trials = self._experiment.trials()
+        return make_plan(trials, self._results, self._snapshot.trials, resumable)
+
+    def _search(self, study: Study, plan: StudyPlan) -> Proposer:
+        from experiments.proposers.search import Search  # Optuna takes its time to import
+
+        experiment = self._experiment
+        return Search.resume(study, plan, experiment.seeds, experiment.racing, self._results)
+
+    def _within_budget(self) -> Proposer:
+        return WithinBudget(
+            self._proposer,
+            self._seconds_of,
+            lambda: (self._deadline or math.inf) - time.monotonic(),
+            most_held=self._n_workers if self._study else None,
+        )
+
+    def _seconds_of(self, advance: Advance) -> float | None:
+        outcome = self._results.outcome(advance.trial)
+        n_epochs = advance.until - (outcome.epoch if outcome else 0)
+        return self._estimate.seconds_of(advance.configuration, n_epochs)
+
+    def run(self, workers_lock: Path, deadline: float | None) -> Outcome:
+        """Run what is left, until then."""
+        self._deadline = deadline
+        for kind, change in changed_code(self._experiment, self._snapshot.trials.values()):
+            self._shown.on_event(Notice(kind, change))
+        interruption = ""
+        with interruptible(deadline):
             try:
-                self._drive(workers_lock)
-            except KeyboardInterrupt:
-                self._trial_runs.interrupt()
-                return "interrupted"
+                self._begin()
+                if self._tasks.any():
+                    with self._shown:
+                        self._drive(workers_lock)
+            except KeyboardInterrupt as interrupt:
+                self._tasks.interrupt()
+                out_of_time = isinstance(interrupt, OutOfTime)
+                interruption = "out of time" if out_of_time else "interrupted"
             except TrackingLost as error:
                 with contextlib.suppress(TrackingLost, TrackingRefused):  # it may be gone, or not
-                    self._trial_runs.interrupt()
-                return f"tracking had to stop: {error}"
-        return ""
+                    self._tasks.interrupt()
+                interruption = f"tracking had to stop: {error}"
+        return self._outcome(interruption)
+
+    def _begin(self) -> None:
+        """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
+        records = self._snapshot.trials
+        if self._study:
+            todo = {i for i, record in records.items() if record.state not in OVER}
+            settled = records.keys() - todo
+        else:
+            plan = self._plan()
+            todo = {trial.id for trial in plan.todo}
+            settled = {planned.trial.id for planned in plan.trials} - todo
+        run_ids = {i: record.run_id for i, record in records.items()}
+        tidy_up(
+            self._checkpoints,
+            {run_ids[i] for i in settled & run_ids.keys()} | self._snapshot.deleted,
+            {run_ids[i] for i in todo & run_ids.keys()},
+        )
+        for configuration in self._experiment.configurations:
+            self._configuration_runs.open(self._results[configuration.id])
 
     def _drive(self, workers_lock: Path) -> None:
         executor = self._engine.start(self._n_workers, self._on_event, workers_lock)
         try:
-            drive(self, executor, self._options.retries)
+            drive(self._tasks, executor, self._options.retries, self._options.timeout)
         finally:
             executor.stop()
 
-    def ask(self) -> Task | None:
-        """What the grid or the study wants done next."""
-        task = self.proposer.ask()
-        if task is not None:
-            self._estimate.know(task.trial.configuration)
-        return task
-
-    def tell(self, result: TrialResult) -> None:
-        """Pass on what became of it, and show it."""
-        result = self.proposer.tell(result)
-        if result.state != "advanced":
-            self._shown.on_result(result, self.proposer.left.total(), self._seconds_left())
+    def _on_result(self, result: TrialResult) -> None:
+        self._shown.on_result(result, self._proposer.n_left, self._seconds_left())
 
     def _seconds_left(self) -> float | None:
         """Estimated once a second: it takes the longer the more configurations there are."""
         now = time.monotonic()
         if now >= self._estimate_anew_at:
-            self._last_estimate = self._estimate.seconds(self.proposer.left, self._n_workers)
+            left = self._proposer.left
+            for configuration_id in left:
+                if configuration_id in self._results:
+                    self._estimate.know(self._results[configuration_id].configuration)
+            self._last_estimate = self._estimate.seconds(left, self._n_workers)
             self._estimate_anew_at = now + 1
         return self._last_estimate
 
@@ -224,57 +255,15 @@ class _Sweep:
             self._estimate.learn(event.configuration_id, event.metrics["epoch_seconds"])
         self._shown.on_event(event)
 
-    def outcome(self, interruption: str) -> Outcome:
-        before = Counter(planned.state for planned in self.plan.trials if not planned.todo)
+    def _outcome(self, interruption: str) -> Outcome:
         study_summary = None
         if self._study:
-            before = Counter(record.state for record in self._snapshot.trials.values())
             study_summary = self._study.study_summary()
             with contextlib.suppress(TrackingLost):  # then the outcome says so already
                 self._tracker.tag_experiment(TAG, study_summary.to_json())
-        results = self._trial_runs.results
-        return Outcome(
-            n_before=before["done"] + before["finished"],
-            n_finished=results["finished"],
-            n_failed=results["failed"] + before["failed"],
-            n_pruned=results["pruned"] + before["pruned"],
-            n_left=self.proposer.left.total(),
-            study_summary=study_summary,
-            interruption=interruption,
-        )
-
-
-def _tidy_up(checkpoints: Path, settled: Collection[str], todo: Collection[str]) -> None:
-    """Remove what a killed sweep left: checkpoints of trials that are over, half-written ones.
-
-    Args:
-        settled, todo: trial_ids; those of other shards are in neither
-    """
-    for path in checkpoints.glob("*.pt"):
-        if path.stem in settled:
-            path.unlink()
-    for path in checkpoints.glob("*.tmp"):  # the lock says that nobody is writing
-        trial_id = path.name.partition(".")[0]
-        if trial_id in settled or trial_id in todo:
-            path.unlink()
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM is a Ctrl-C; the second of either ends the process at once."""
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, _exit_at_once)
-        signal.signal(signal.SIGTERM, _exit_at_once)
-        raise KeyboardInterrupt
-
-    previous = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _exit_at_once(number: int, frame: FrameType | None) -> None:
-    os._exit(EXIT_INTERRUPTED)
+        n_left = self._proposer.n_left
+        if interruption == "out of time" and not n_left:  # it came at the very end
+            interruption = ""
+        self._estimate_anew_at = 0.0
+        seconds_left = self._seconds_left() if interruption == "out of time" else None
+        return Outcome(self._results.count(), n_left, study_summary, interruption, seconds_left)

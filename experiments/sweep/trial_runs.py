@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from experiments.cli import typed_command
 from experiments.execution.messages import Task, TrialResult
-from experiments.planning.plan import PlannedTrial
+from experiments.planning.checkpoint_files import checkpoint_file
+from experiments.planning.results import TrialOutcome
+from experiments.proposers.decisions import Advance
 from experiments.spec.experiment import Experiment
-from experiments.sweep.configuration_runs import ConfigurationRuns
 from experiments.tracking.errors import TrackingRefused
-from experiments.tracking.provenance import provenance
-from experiments.tracking.retries import limit_retries
+from experiments.tracking.provenance import Provenance
+from experiments.tracking.run_record import RETRIED, RunRecord, State
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
 from vae import datasets, decoded, user_code
+from vae.configuration import Trial
 
 
 @dataclass(frozen=True)
@@ -31,63 +31,70 @@ class Places:
 
 
 class TrialRuns:
-    """What every proposer does with a trial, whichever it proposes and however far.
-
-    Attributes:
-        results: how many trials of this sweep are finished, failed, pruned
-    """
+    """What becomes of a trial's run, whoever proposes the trial and however far."""
 
     def __init__(
         self,
         experiment: Experiment,
         tracker: ExperimentWriter,
         places: Places,
-        configuration_runs: ConfigurationRuns,
+        records: Mapping[str, RunRecord],
+        code: Provenance,
         archive: bool,
     ) -> None:
-        """Args: archive: whether workers put the weights of finished trials into their runs"""
+        """Args:
+        records: the run that each trial_id had when the sweep started
+        archive: whether workers put the weights of finished trials into their runs
+        """
         self._experiment = experiment
         self._tracker = tracker
         self._places = places
-        self._configuration_runs = configuration_runs
+        self._records = records
+        self._code = code
         self._archive = archive
-        self._code = provenance(typed_command())
         self._digest = cache(lambda component: decoded.digest(component, places.data_dir))
         self._run_ids: dict[str, str] = {}
         self._open: dict[str, Task] = {}
-        self.results: Counter[str] = Counter()
 
-    def open(self, planned: PlannedTrial, until: int) -> Task:
-        """The work of advancing a trial to an epoch, in the run it has or else in a new one."""
-        trial = planned.trial
-        known = planned.record is not None or trial.id in self._run_ids
+    def open(self, advance: Advance, parent_run_id: str) -> Task:
+        """The task of advancing a trial, in the run it has or else in a new one."""
+        trial = advance.trial
+        known = self._record(trial) is not None or trial.id in self._run_ids
         if trial.id not in self._run_ids:
-            self._run_ids[trial.id] = self._open_run(planned)
+            self._run_ids[trial.id] = self._open_run(trial, parent_run_id)
+        run_id = self._run_ids[trial.id]
         task = Task(
             trial=trial,
             label=f"{self._experiment.label(trial.configuration)} s{trial.seed}",
-            run_id=self._run_ids[trial.id],
-            until=until,
+            run_id=run_id,
+            until=advance.until,
             metric=self._experiment.metric,
             pictures=self._experiment.pictures,
             data_path=datasets.path_of(trial.configuration.component("dataset")),
             code=user_code.known_of(trial.configuration.digests.values()),
+            diagnostics=self._experiment.diagnostics,
             fresh=not known,
             archive=self._archive,
             tracking_uri=self._tracker.uri,
             data_dir=self._places.data_dir,
             device=self._places.device,
-            checkpoint=self._checkpoint(planned),
+            checkpoint=checkpoint_file(self._places.checkpoint_dir, run_id),
         )
         self._open[task.run_id] = task
         return task
 
-    def _open_run(self, planned: PlannedTrial) -> str:
-        trial, record = planned.trial, planned.record
+    def _record(self, trial: Trial) -> RunRecord | None:
+        """The run that a trial goes on in: what broken code logged stays with the broken code."""
+        record = self._records.get(trial.id)
+        return None if record is not None and record.state == State.FAILED else record
+
+    def _open_run(self, trial: Trial, parent_run_id: str) -> str:
+        record = self._record(trial)
         if record is None:
+            if failed := self._records.get(trial.id):
+                self._tracker.set_tag(failed.run_id, RETRIED, "true")
             label = self._experiment.label(trial.configuration)
-            parent = self._configuration_runs.run_id(trial.configuration.id)
-            run_id = self._tracker.create_trial_run(trial, label, parent, self._code)
+            run_id = self._tracker.create_trial_run(trial, label, parent_run_id, self._code)
         else:
             run_id = record.run_id
             self._tracker.reopen(record)
@@ -95,23 +102,20 @@ class TrialRuns:
         self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
         return run_id
 
-    def _checkpoint(self, planned: PlannedTrial) -> Path:
-        return self._places.checkpoint_dir / f"{planned.trial.id}.pt"
-
     def close(self, result: TrialResult) -> TrialResult:
-        """Take note of a trial's end; returns what really became of it."""
+        """Take note of what became of a task.
+
+        Returns the final result; a lost worker's trial may have finished.
+        """
         if result.state == "lost":
             result = self._settle_lost(result)
-        trial, run_id = result.task.trial, result.task.run_id
-        self._open.pop(run_id, None)
-        finished = result.state == "finished"
-        self.results["finished" if finished else "failed"] += 1
-        metrics = result.metrics if finished else None
-        self._configuration_runs.add(trial.configuration.id, trial.seed, run_id, metrics)
+            result.task.checkpoint.unlink(missing_ok=True)
+        if result.state != "advanced":
+            self._open.pop(result.task.run_id, None)
         return result
 
     def _settle_lost(self, result: TrialResult) -> TrialResult:
-        """A worker may have been lost after its trial's last word, and before its own."""
+        """The worker may have died after finishing the run but before returning its result."""
         log = TrialWriter(self._tracker.uri, result.task.run_id)
         try:
             metrics = log.read_back()
@@ -119,25 +123,37 @@ class TrialRuns:
                 return replace(result, state="finished", error="", metrics=metrics)
             log.fail(result.error, "")
         except TrackingRefused as error:  # its run was deleted
-            return replace(result, error=f"{result.error}; {error}")
-        return result
+            return replace(result, state="failed", error=f"{result.error}; {error}")
+        return replace(result, state="failed")
 
-    def prune(self, configuration_id: str, trials: Iterable[PlannedTrial], reason: str) -> None:
-        """Give a configuration up, with those of its trials that are not over."""
-        for planned in trials:
-            self._checkpoint(planned).unlink(missing_ok=True)
-            run_id = planned.record.run_id if planned.record else None
-            run_id = self._run_ids.get(planned.trial.id, run_id)
-            if run_id is not None:
-                self._tracker.mark_pruned(run_id, reason)
-                self._tracker.set_status(run_id, "KILLED")
-                self._open.pop(run_id, None)
-            self.results["pruned"] += 1
-        self._configuration_runs.prune(configuration_id, reason)
+    def prune(self, trial: Trial, reason: str) -> None:
+        """Run a trial no further."""
+        record = self._records.get(trial.id)
+        run_id = self._run_ids.get(trial.id, record.run_id if record else None)
+        if run_id is not None:
+            checkpoint_file(self._places.checkpoint_dir, run_id).unlink(missing_ok=True)
+            self._tracker.mark_pruned(run_id, reason)
+            self._tracker.set_state(run_id, State.PRUNED)
+            self._open.pop(run_id, None)
 
     def interrupt(self) -> None:
         """Mark what was running as stopped; the next sweep goes on from there."""
-        with limit_retries(seconds=3):  # whoever pressed Ctrl-C is waiting
-            for task in self._open.values():
-                self._tracker.set_status(task.run_id, "KILLED")
-            self._configuration_runs.interrupt()
+        for task in self._open.values():
+            self._tracker.set_state(task.run_id, State.MISSING)
+
+
+_STATES = {"finished": State.FINISHED, "failed": State.FAILED, "advanced": State.RUNNING}
+
+
+def outcome_of(result: TrialResult) -> TrialOutcome:
+    """What a proposer is told of a task's result."""
+    state = _STATES[result.state]
+    # Patience may have finished it before the epoch that it was to reach: there are no more.
+    last = result.task.trial.configuration.epochs
+    return TrialOutcome(
+        state,
+        epoch=last if state is State.FINISHED else result.task.until,
+        metrics=result.metrics,
+        error=result.error,
+        run_id=result.task.run_id,
+    )

@@ -22,9 +22,24 @@ _FILES = (_WEIGHTS, "configuration.json")
 def write_archive(client: MlflowClient, run_id: str, files: Mapping[str, bytes]) -> None:
     """Put `files` into the run, over what an attempt before a kill may have left of them."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
+        write_files(Path(folder), files)
         patiently(client.log_artifacts, run_id, folder, FOLDER)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """The content of each file under its path below `folder`."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """The content of every file below `folder`, by its path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def read_archive(client: MlflowClient, run_id: str) -> dict[str, bytes]:
@@ -41,12 +56,8 @@ def read_archive(client: MlflowClient, run_id: str) -> dict[str, bytes]:
                 f"sweep's `--archive`"
             )
     with tempfile.TemporaryDirectory() as folder:
-        return {name: _download(client, run_id, name, folder) for name in _FILES}
-
-
-def _download(client: MlflowClient, run_id: str, name: str, folder: str) -> bytes:
-    path = patiently(client.download_artifacts, run_id, f"{FOLDER}/{name}", folder)
-    return Path(path).read_bytes()
+        path = patiently(client.download_artifacts, run_id, FOLDER, folder)
+        return read_files(Path(path))
 
 
 def has_weights(client: MlflowClient, run_id: str) -> bool:

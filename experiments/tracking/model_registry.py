@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,16 @@ from mlflow import MlflowClient, pyfunc
 from mlflow.models import ModelSignature
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
+import vae
 from experiments.tracking.errors import TrackingRefused
+from experiments.tracking.model_files import write_files
 from experiments.tracking.retries import connect, patiently
 from vae.errors import BadInput
 
 ALIAS = "champion"
 
 _FOLDER = "model"
+_PACKAGE = Path(vae.__file__).parent
 _CODE = Path(__file__).with_name("pyfunc_model.py")
 _NEEDED = ("mlflow", "numpy", "pydantic", "safetensors", "torch")
 """Packages that a registered model is run with, besides this one."""
@@ -75,9 +79,7 @@ def _champion(client: MlflowClient, name: str) -> tuple[int, str] | None:
 
 
 def _save(model: Path, checkpoint: Path, files: Mapping[str, bytes], example: np.ndarray) -> None:
-    checkpoint.mkdir()
-    for name, content in files.items():
-        (checkpoint / name).write_bytes(content)
+    write_files(checkpoint, files)
     images = Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))])
     params = ParamSchema([ParamSpec("samples", "long", 0), ParamSpec("seed", "long", 0)])
     pyfunc.save_model(
@@ -86,5 +88,13 @@ def _save(model: Path, checkpoint: Path, files: Mapping[str, bytes], example: np
         artifacts={"checkpoint": str(checkpoint)},
         signature=ModelSignature(inputs=images, outputs=images, params=params),
         input_example=example,
-        pip_requirements=[f"{p}=={importlib.metadata.version(p)}" for p in _NEEDED],
+        code_paths=[str(_PACKAGE)],
+        pip_requirements=list(_requirements()),
     )
+
+
+def _requirements() -> Iterator[str]:
+    """With this package, for who installs it; who does not has the copy in `code_paths`."""
+    for name in (*_NEEDED, "vae-sweeps"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # a bare checkout
+            yield f"{name}=={importlib.metadata.version(name)}"

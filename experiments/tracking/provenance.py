@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import getpass
 import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.secrets import mask
+from vae.user_code import Code
 
 _CODE = Path(__file__).resolve().parents[2]
+_OWN = str(Path(__file__).resolve().relative_to(_CODE))
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,35 @@ class Provenance:
     versions: Mapping[str, str]
 
 
-def provenance(command: str) -> Provenance:
-    """Of this checkout; costs three processes, so it is asked for once a sweep."""
+def provenance(command: str, used: Iterable[Code] = ()) -> Provenance:
+    """Of this checkout; costs a few processes, so it is asked for once a sweep.
+
+    Args:
+        used: the user's own code, whose files count as changed where the commit lacks them
+    """
     commit = _git("rev-parse", "HEAD").strip() if _is_checked_in() else ""
+    files = {Path(code.folder) / path: text for code in used for path, text in code.files}
     diff = _git("diff", "HEAD", "--no-ext-diff", "--no-textconv", "--", ".") if commit else ""
     return Provenance(
         commit=commit,
-        diff=mask(diff),
+        diff=mask(diff + _untracked(files)) if commit else "",
         command=command,
         versions=versions(),
     )
+
+
+def _untracked(files: Mapping[Path, str]) -> str:
+    """A diff that adds those of the files that git does not know."""
+    inside = [str(path.relative_to(_CODE)) for path in files if path.is_relative_to(_CODE)]
+    known = {_CODE / name for name in _git("ls-files", "-z", "--", *inside).split("\0")}
+    lines: list[str] = []
+    for path, text in sorted(files.items()):
+        if path not in known:
+            name = path.relative_to(_CODE) if path.is_relative_to(_CODE) else path
+            lines += difflib.unified_diff(
+                [], text.splitlines(keepends=True), "/dev/null", f"b/{str(name).lstrip('/')}"
+            )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
 def versions() -> dict[str, str]:
@@ -61,10 +83,10 @@ def user_name() -> str:
 
 
 def _is_checked_in() -> bool:
-    """Whether this file belongs to the repository that it lies in: an installed package may lie in
+    """Whether this code belongs to the repository that it lies in: an installed package may lie in
     a virtual environment inside somebody else's.
     """
-    return bool(_git("ls-files", "--", str(Path(__file__).resolve().relative_to(_CODE))))
+    return bool(_git("ls-files", "--", _OWN))
 
 
 def _git(*arguments: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -22,6 +24,12 @@ from experiments.tracking.retries import connect, patiently
 from experiments.tracking.run_record import RunRecord
 from experiments.tracking.uris import sqlite_path
 from vae.errors import BadInput
+
+KL = "kl_per_dimension"
+KL_FILE = f"latent/{KL}.json"
+"""Nats that each latent dimension of a kept model takes, on a trial run in their order; on a
+configuration run largest first, the mean over its seeds.
+"""
 
 
 @dataclass
@@ -99,14 +107,21 @@ class Reader:
         return found
 
     def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
-        """(step, value) of every point of a metric, in order."""
+        """(step, value) of every step of a metric, in order; the newest value, if it has more."""
         history = patiently(self._mlflow.get_metric_history, run_id, key)
-        return sorted((metric.step, metric.value) for metric in history)
+        newest = {m.step: m.value for m in sorted(history, key=lambda m: m.timestamp)}
+        return sorted(newest.items())
+
+    def _images(self, run_id: str, key: str) -> dict[int, str]:
+        files = patiently(self._mlflow.list_artifacts, run_id, "images")
+        return {step_of(f.path): f.path for f in files if is_image(f.path, key)}
+
+    def has_image(self, run_id: str, key: str, step: int) -> bool:
+        return step in self._images(run_id, key)
 
     def last_image(self, run_id: str, key: str) -> np.ndarray | None:
         """The picture of the last step that was logged under `key`, or None."""
-        files = patiently(self._mlflow.list_artifacts, run_id, "images")
-        paths = {step_of(f.path): f.path for f in files if is_image(f.path, key)}
+        paths = self._images(run_id, key)
         if not paths:
             return None
         from PIL import Image
@@ -119,6 +134,16 @@ class Reader:
                     return np.asarray(picture)
             except OSError:  # cut short by a kill, or by a full disk
                 return None
+
+    def kl_per_dimension(self, run_id: str) -> list[float]:
+        """As `KL_FILE` has it; empty for a run without."""
+        folder = KL_FILE.partition("/")[0]
+        files = patiently(self._mlflow.list_artifacts, run_id, folder)
+        if KL_FILE not in {file.path for file in files}:
+            return []
+        with tempfile.TemporaryDirectory() as into:
+            local = patiently(self._mlflow.download_artifacts, run_id, KL_FILE, into)
+            return list(json.loads(Path(local).read_text(encoding="utf-8"))[KL])
 
     def has_weights(self, run_id: str) -> bool:
         """Whether a trial run holds its model's weights."""

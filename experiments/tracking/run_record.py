@@ -5,6 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a trial or a configuration stands."""
+
+    FINISHED = "finished"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    RUNNING = "running"
+    MISSING = "missing"
+    """Not begun, or interrupted: what is left of it is still to be run."""
+
+
+OVER = (State.FINISHED, State.PRUNED, State.FAILED)
+"""States of trials that do not go on by themselves."""
+
+
+def mlflow_status(state: State) -> str:
+    """MLflow's status of a run in that state."""
+    return {State.PRUNED: "KILLED", State.MISSING: "KILLED"}.get(state, state.name)
 
 
 @dataclass(frozen=True)
@@ -20,25 +41,29 @@ class RunRecord:
     """milliseconds since 1970"""
 
     @property
-    def state(self) -> str:
-        """Of a trial run: finished, failed, pruned, running; missing if it was stopped."""
+    def state(self) -> State:
+        """Of a trial run."""
         if self.status == "FINISHED" and self.tags.get("completed") == "true":
-            return "finished"
+            return State.FINISHED
         if self.status == "KILLED" and self.tags.get("pruned") == "true":
-            return "pruned"
-        return {"FAILED": "failed", "RUNNING": "running"}.get(self.status, "missing")
+            return State.PRUNED
+        return {"FAILED": State.FAILED, "RUNNING": State.RUNNING}.get(self.status, State.MISSING)
 
 
-OVER = ("finished", "pruned", "failed")
-"""States of trials that do not go on by themselves."""
+RETRIED = "retried"
+"""Tag of the run of a failed trial that was tried again in another run."""
 
-_PREFERENCE = ("finished", "pruned", "failed", "running", "missing")
+_PREFERENCE = tuple(State)
 
 
 def by_trial(records: Iterable[RunRecord]) -> dict[str, RunRecord]:
-    """The one run that speaks for each trial_id, should a lost answer ever have made two."""
+    """The run to use for each trial_id: not one that failed and was tried again since, and only
+    one if a retried request created duplicates.
+    """
     best: dict[str, RunRecord] = {}
     for record in records:
+        if RETRIED in record.tags:
+            continue
         trial_id = record.tags.get("trial_id", "")
         other = best.get(trial_id)
         if other is None or _rank(record) < _rank(other):

@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from experiments.formatting import format_value
+from experiments.tracking.run_record import State
 
 TAG = "study"
 """The tag of the MLflow experiment that holds it as JSON."""
+
+_RENAMED = {"complete": State.FINISHED.value}
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,11 @@ class StudySummary:
     Attributes:
         study: its name
         metric: of the trials, what is optimised
-        counts: how many Optuna trials are complete, pruned, failed
-        best_number: of the best complete Optuna trial; None before there is one
+        counts: how many Optuna trials are finished, pruned, failed
+        best_number: of the best finished Optuna trial; None before there is one
         best_fields: the searched fields of its configuration
         best_value: its mean over the seeds
-        importances: of each searched field, the share of the variance between the complete
+        importances: of each searched field, the share of the variance between the finished
             configurations that it explains (fANOVA; Hutter et al. 2014); empty if they are few
     """
 
@@ -42,7 +45,12 @@ class StudySummary:
     @classmethod
     def from_json(cls, text: str | None) -> StudySummary | None:
         """None where no study was."""
-        return cls(**json.loads(text)) if text else None
+        if not text:
+            return None
+        content = json.loads(text)
+        # What was written before it was called finished.
+        content["counts"] = {_RENAMED.get(k, k): n for k, n in content["counts"].items()}
+        return cls(**content)
 
     @property
     def n_over(self) -> int:
@@ -62,7 +70,7 @@ class StudySummary:
         if self.importances:
             shares = ", ".join(f"{k} {share:.0%}" for k, share in self.importances.items())
             lines.append(
-                f"importance for {self.metric}, over the {self.counts['complete']} complete: "
+                f"importance for {self.metric}, over the {self.counts['finished']} finished: "
                 f"{shares}"
             )
         return lines

@@ -16,11 +16,11 @@ from experiments.tracking import model_files
 from experiments.tracking.artifact_folder import folder_beside, why_not_written
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.provenance import Provenance, user_name
-from experiments.tracking.reader import Reader
+from experiments.tracking.reader import KL, KL_FILE, Reader
 from experiments.tracking.retries import connect, patiently
-from experiments.tracking.run_record import RunRecord, seeds_asked_for
+from experiments.tracking.run_record import RunRecord, State, mlflow_status, seeds_asked_for
 from experiments.tracking.uris import sqlite_path, use_write_ahead_log
-from vae.configuration import Configuration, Trial
+from vae.configuration import NUMBERS_VERSION, Configuration, Trial
 from vae.errors import BadInput
 from vae.scored_pixels import scored_pixels
 
@@ -28,10 +28,21 @@ from vae.scored_pixels import scored_pixels
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
-def _data_tags(configuration: Configuration) -> dict[str, str]:
-    """What the trials' numbers are of, beyond the configuration's fields."""
-    digest = configuration.digests.get("dataset")
-    return {"yardstick": scored_pixels(configuration)} | ({"data_digest": digest} if digest else {})
+_MOST_METRICS = 1000
+"""That MLflow takes at once."""
+
+
+def version_tags(configuration: Configuration) -> dict[str, str]:
+    """What else than its fields a configuration's numbers come from."""
+    tags = {
+        "numbers_version": str(NUMBERS_VERSION),
+        "yardstick": scored_pixels(configuration),
+    }
+    if configuration.code_digest:
+        tags["code_digest"] = configuration.code_digest
+    if "dataset" in configuration.digests:
+        tags["data_digest"] = configuration.digests["dataset"]
+    return tags
 
 
 class ExperimentWriter(Reader):
@@ -86,10 +97,10 @@ class ExperimentWriter(Reader):
             "configuration_id": configuration.id,
             "configuration": json.dumps(configuration.model_dump()),
             "seeds": json.dumps(sorted(seeds)),
-            **_data_tags(configuration),
+            **version_tags(configuration),
         }
         run_id = self._create_run(label, tags)
-        self._log_params(run_id, configuration.model_dump())
+        self._log_params(run_id, configuration.flat)
         return run_id
 
     def ask_for_seeds(self, record: RunRecord, seeds: set[int]) -> None:
@@ -100,7 +111,7 @@ class ExperimentWriter(Reader):
             patiently(self._mlflow.set_tag, record.run_id, "seeds", value)
         if not record.has_params:  # killed between the run's creation and its description
             fields = json.loads(record.tags["configuration"])
-            self._log_params(record.run_id, fields)
+            self._log_params(record.run_id, {n: v for n, v in fields.items() if n != "digests"})
 
     def _log_params(self, run_id: str, fields: Mapping[str, object]) -> None:
         params = [Param(key, str(value)) for key, value in fields.items()]
@@ -118,7 +129,7 @@ class ExperimentWriter(Reader):
             "mlflow.parentRunId": parent_run_id,
             "command": code.command,
             "versions": json.dumps(code.versions),
-            **_data_tags(trial.configuration),
+            **version_tags(trial.configuration),
         }
         if code.commit:
             tags["mlflow.source.git.commit"] = code.commit
@@ -131,7 +142,7 @@ class ExperimentWriter(Reader):
             if tag in record.tags:
                 patiently(self._mlflow.delete_tag, record.run_id, tag)
         if record.status != "RUNNING":
-            self.set_status(record.run_id, "RUNNING")
+            self.set_state(record.run_id, State.RUNNING)
 
     def mark_pruned(self, run_id: str, reason: str) -> None:
         """Say that what a run is of was given up before its end; what it has logged stays."""
@@ -151,13 +162,13 @@ class ExperimentWriter(Reader):
         speaking = {record.run_id for record in tracked.values()}
         for record in records:
             if record.run_id not in speaking and record.status == "RUNNING":
-                self.set_status(record.run_id, "KILLED")
+                self.set_state(record.run_id, State.MISSING)
 
     def describe_trial(
         self, run_id: str, trial: Trial, dataset_digest: str, data_dir: str, code: Provenance
     ) -> None:
         """What a trial run is of: parameters, data set, uncommitted code. May be said twice."""
-        self._log_params(run_id, {**trial.configuration.model_dump(), "seed": trial.seed})
+        self._log_params(run_id, {**trial.configuration.flat, "seed": trial.seed})
         dataset = Dataset(
             name=trial.configuration.dataset,
             digest=dataset_digest,
@@ -199,9 +210,10 @@ class ExperimentWriter(Reader):
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         patiently(self._mlflow.set_tag, run_id, key, value)
 
-    def set_status(self, run_id: str, status: str) -> None:
-        """RUNNING, FINISHED, FAILED or KILLED."""
-        if status == "RUNNING":
+    def set_state(self, run_id: str, state: State) -> None:
+        """The status that MLflow shows."""
+        status = mlflow_status(state)
+        if state is State.RUNNING:
             patiently(self._mlflow.update_run, run_id, status=status)
         else:
             patiently(self._mlflow.set_terminated, run_id, status)
@@ -211,9 +223,21 @@ class ExperimentWriter(Reader):
         batch = [Metric(key, value, now, step) for key, value in metrics.items()]
         patiently(self._mlflow.log_batch, run_id, metrics=batch)
 
-    def log_image(self, run_id: str, key: str, picture: np.ndarray) -> None:
+    def log_curve(self, run_id: str, key: str, points: Iterable[tuple[int, float]]) -> None:
+        """Args: points: (step, value); one that is logged again takes the older one's place"""
+        now = int(time.time() * 1000)
+        batch = [Metric(key, value, now, step) for step, value in points]
+        for start in range(0, len(batch), _MOST_METRICS):
+            part = batch[start : start + _MOST_METRICS]
+            patiently(self._mlflow.log_batch, run_id, metrics=part)
+
+    def log_image(self, run_id: str, key: str, picture: np.ndarray, step: int) -> None:
         """Args: picture: `uint8`, `(height, width)` or `(height, width, 3)`"""
-        patiently(self._mlflow.log_image, run_id, picture, key=key, step=0)
+        patiently(self._mlflow.log_image, run_id, picture, key=key, step=step)
+
+    def log_kl_per_dimension(self, run_id: str, kl: Iterable[float]) -> None:
+        """Args: kl: in nats, largest first"""
+        patiently(self._mlflow.log_dict, run_id, {KL: list(kl)}, KL_FILE)
 
     def only_configuration_runs(self) -> dict[str, RunRecord]:
         """The run of each configuration_id; of two, which a kill in the middle of a replacement
@@ -248,7 +272,7 @@ class ExperimentWriter(Reader):
         run_id = existing[-1].run_id if existing else self._create_run("report", {"kind": "report"})
         for path in files:
             patiently(self._mlflow.log_artifact, run_id, str(path))
-        self.set_status(run_id, "FINISHED")
+        self.set_state(run_id, State.FINISHED)
 
     def delete_weights(self, run_id: str) -> None:
         model_files.delete_weights(self._mlflow, run_id)

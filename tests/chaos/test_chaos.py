@@ -61,7 +61,7 @@ def means(database: Path) -> dict[str, dict[str, object]]:
     """
     return {
         run.tags["configuration_id"]: {
-            key: points if key == "val/return.mean" else points[-1][1]
+            key: dict(points) if key == "val/return.mean" else points[-1][1]
             for key, points in run.metrics.items()
         }
         for run in runs(database, "configuration")

@@ -52,7 +52,7 @@ def test_the_same_command_goes_on_after_its_process_was_killed(
         sweep.kill()
     again = workspace.run("sweep.py", "x.yaml", "--engine", "ray")
     assert again.returncode == 0
-    assert "had been before" in again.stderr.splitlines()[-1]
+    assert "already finished" in again.stderr.splitlines()[-1]
     expected = on_one_machine(tmp_path_factory.mktemp("one"), GRID)
     database = workspace.folder / "mlflow.db"
     assert numbers(database) == numbers(expected)
@@ -80,7 +80,7 @@ def test_a_password_is_shown_nowhere(
     uri = postgres.create("direct")
     one = ["--set", "encoder=mlp1", "--engine", "serial", "--seeds"]
     said = ""
-    for arguments in (["--dry-run"], [*one, "0"], [*one, "0", "--set", "lr=1e30"]):
+    for arguments in (["--dry-run"], [*one, "0-0"], [*one, "0-0", "--set", "lr=1e30"]):
         done = workspace.run("sweep.py", "tiny.yaml", "--tracking-uri", uri, *arguments)
         assert done.returncode in (0, 1), done.stderr
         said += done.stdout + done.stderr
@@ -94,7 +94,7 @@ def test_a_password_is_shown_nowhere(
     passwords.chmod(0o600)
     monkeypatch.setenv("PGPASSFILE", str(passwords))
     without = postgres.uri("direct", user="sweeps")
-    done = workspace.run("sweep.py", "tiny.yaml", "--tracking-uri", without, *one, "1")
+    done = workspace.run("sweep.py", "tiny.yaml", "--tracking-uri", without, *one, "1-1")
     assert done.returncode == 0
     passwords.unlink()
 

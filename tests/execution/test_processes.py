@@ -138,7 +138,7 @@ def test_an_idle_worker_that_dies_is_replaced(workspace: Workspace) -> None:
 
 def test_a_time_limit_is_a_failure_with_its_reason(long: Workspace) -> None:
     done = long.run(
-        "sweep.py", "long.yaml", "--workers", "1", "--seeds", "0", "--retries", "0",
+        "sweep.py", "long.yaml", "--workers", "1", "--seeds", "0-0", "--retries", "0",
         "--timeout", "0.5",
     )  # fmt: skip
     assert done.returncode == 1
@@ -146,11 +146,14 @@ def test_a_time_limit_is_a_failure_with_its_reason(long: Workspace) -> None:
     assert (run.status, run.tags["error"]) == ("FAILED", "timed out")
 
 
-def test_a_second_sweep_of_the_same_experiment_is_refused(long: Workspace) -> None:
+def test_a_second_sweep_of_the_same_experiment_is_refused(
+    long: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     (configuration,) = load_experiment(long.folder / "long.yaml").configurations
     mine = int(configuration.id, 16) % 2 + 1
     sweep = Running(long, "long.yaml", "--workers", "1", "--shard", f"{mine}/2")
     sweep.wait_until(lambda: "epoch" in sweep.said)
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("elsewhere")))
     for shard in (f"{mine}/2", "1/1", "1/3"):
         refused = long.run("sweep.py", "long.yaml", "--shard", shard)
         assert refused.returncode == 2

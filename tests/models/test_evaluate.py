@@ -19,10 +19,9 @@ from experiments.tracking.retries import connect
 from tests.commands.test_bad_input import complaint
 from tests.conftest import TINY, Workspace
 from tests.execution.test_worker import some_task
+from tests.generated import noise, write_npz
 from tests.tracked import TrackedRun, runs
-from vae import datasets
 from vae.configuration import Configuration
-from vae.datasets import DATASETS, DataSet, Images
 from vae.errors import BadInput
 
 
@@ -56,16 +55,18 @@ def test_another_process_computes_the_logged_bits(swept: Workspace, tmp_path: Pa
     elsewhere = Workspace(tmp_path)
     done = elsewhere.run("evaluate.py", run.run_id, "--tracking-uri", swept.tracking_uri)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("equal to the last bit") == 4
+    assert done.stdout.count("equal to the last bit") == 6
+    for name in ("bound_gap", "nll_gap", "probe_accuracy", "knn_accuracy"):
+        assert re.search(rf"test/{name} +-?\d+\.\d+ +–", done.stdout), name
     assert f"{final(run, 'test/nll'):.4f}" in done.stdout
-    assert "test/nll with 50 samples 1000/1000" in shown(done.stderr)
+    assert "test/nll with 50 samples 500/500" in shown(done.stderr)
     assert list(tmp_path.iterdir()) == [], "nothing is written that was not asked for"
 
 
 def test_more_samples_are_another_protocol_and_say_so(swept: Workspace) -> None:
     run = tracked(swept, "trial", "bce")[0]
     done = swept.run("evaluate.py", run.run_id, "--samples", "60")
-    assert done.stdout.count("equal to the last bit") == 3
+    assert done.stdout.count("equal to the last bit") == 5
     assert "K 50 → 60" in shown(done.stdout)
     assert "standard error" in shown(done.stdout)
 
@@ -80,15 +81,15 @@ def test_a_configuration_means_its_best_seed_and_an_experiment_its_best_of_all(
     assert "the best by return of 2 seeds" in shown(done.stdout)
 
     means = {
-        loss: np.mean([final(run, "test/nll") for run in tracked(swept, "trial", loss)])
+        loss: np.mean([final(run, "val/nll") for run in tracked(swept, "trial", loss)])
         for loss in ("sse", "bce")
     }
     loss = min(means, key=lambda name: means[name])
-    best = min(tracked(swept, "trial", loss), key=lambda run: final(run, "test/nll"))
+    best = min(tracked(swept, "trial", loss), key=lambda run: final(run, "val/nll"))
     done = swept.run("evaluate.py", "tiny")
     assert f"run {best.run_id}" in shown(done.stdout)
-    assert "the best by test/nll of 2 seeds" in shown(done.stdout)
-    assert f"best mean test/nll ({means[loss]:.2f})" in shown(done.stdout)
+    assert "the best by val/nll of 2 seeds" in shown(done.stdout)
+    assert f"best mean val/nll ({means[loss]:.2f})" in shown(done.stdout)
 
 
 def test_pictures(swept: Workspace, tmp_path: Path) -> None:
@@ -112,27 +113,25 @@ def subject_of(workspace: Workspace, **options: object):  # type: ignore[no-unty
     return load_subject(chosen, **(defaults | options))  # type: ignore[arg-type]
 
 
-def toy(shape: tuple[int, int, int]) -> DataSet:
-    def read(_: Path) -> Images:
-        random = np.random.RandomState(0)
-        train, test = (random.randint(0, 256, (30, *shape)).astype(np.uint8) for _ in range(2))
-        return Images(train, test, np.arange(30) % 3)
-
-    return DataSet(shape, 30, 30, 5, lambda data_dir: None, read)
-
-
-def test_another_data_set(swept: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DATASETS, "toy", toy((1, 28, 28)))
-    monkeypatch.setitem(DATASETS, "colour", toy((3, 32, 32)))
-    datasets.read.cache_clear()
-    subject = subject_of(swept, dataset="toy")
-    assert subject.protocol == Protocol("toy", 50, 30, "cpu")
+def test_another_data_set(
+    swept: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = np.arange(40) % 3
+    write_npz(tmp_path / "toy.npz", {"train": noise(60, 28, 28), "test": noise(40, 28, 28),
+                                     "test_labels": labels})  # fmt: skip
+    write_npz(tmp_path / "colour.npz", {"train": noise(60, 3, 32, 32)})
+    subject = subject_of(swept, dataset="toy.npz")
+    assert subject.protocol == Protocol("toy.npz", 50, 40, "cpu")
     rows = evaluate_subject(subject)
-    assert [row.logged for row in rows] == [None] * 4
-    own = evaluate_subject(subject_of(swept))
+    assert [row.name for row in rows][-1] == "test/bits_per_dim"
+    assert {row.logged for row in rows} == {None}
+    assert not {"test/nll_gap", "test/knn_accuracy"} & {row.name for row in rows}
+    assert "no labels" in " ".join(notes(subject))
+    own = evaluate_subject(subject_of(swept, data_dir=swept.folder / "data"))
     assert rows[0].value < own[0].value, "noise is not what it was trained on"
     with pytest.raises(BadInput, match="3 × 32 × 32, and the model takes 1 × 28 × 28"):
-        subject_of(swept, dataset="colour")
+        subject_of(swept, dataset="colour.npz")
 
 
 def test_numbers_of_another_version_come_with_a_note(swept: Workspace) -> None:

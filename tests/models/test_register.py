@@ -36,7 +36,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         done = workspace.run("analyze.py", "tiny", "--register", "digits")
         assert done.returncode == 0, done.stderr
         assert "models:/digits@champion is version 1" in done.stdout
-        assert "best mean test/nll" in done.stdout
+        assert "best mean val/nll" in done.stdout
     assert runs(workspace.folder / "mlflow.db") == before, "no run is touched"
     return workspace
 
@@ -58,7 +58,7 @@ def best(workspace: Workspace) -> torch.nn.Module:
     """The lowest nll of the configuration whose mean nll is the lowest."""
     by_loss: dict[str, dict[float, str]] = {}
     for run in runs(workspace.folder / "mlflow.db", "trial"):
-        by_loss.setdefault(run.params["loss"], {})[run.metrics["test/nll"][0][1]] = run.run_id
+        by_loss.setdefault(run.params["loss"], {})[run.metrics["val/nll"][0][1]] = run.run_id
     values = min(by_loss.values(), key=lambda values: sum(values))
     chosen = choose("tiny", workspace.tracking_uri)
     assert chosen.run.run_id == values[min(values)]

@@ -10,6 +10,7 @@ import pytest
 
 from experiments.proposers.optuna_study import Study
 from experiments.spec.search_space import SAMPLERS, Range, StudyPlan, rungs
+from experiments.tracking.run_record import State
 from vae.errors import BadInput
 
 SPACE = {
@@ -40,7 +41,7 @@ def test_proposals_lie_in_the_space(sampler: str) -> None:
         assert fields["latent_dim"] in range(2, 65)
         assert fields["hidden_dim"] in range(100, 601, 100)
         assert fields["encoder"] in SPACE["encoder"]
-        study.tell(proposal.number, "complete", worth(fields))
+        study.tell(proposal.number, State.FINISHED, worth(fields))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -57,7 +58,7 @@ def test_a_study_opened_anew_goes_on_as_if_it_had_not_been_closed(
                 study = Study("s", make_plan(sampler), storage)
                 assert study.running() == [proposal]
             proposed.append(proposal.fields)
-            study.tell(proposal.number, "complete", worth(proposal.fields))
+            study.tell(proposal.number, State.FINISHED, worth(proposal.fields))
         return proposed
 
     first = propose_twelve(f"sqlite:///{tmp_path / 'one.db'}", reopen=False)
@@ -89,10 +90,10 @@ def test_the_worse_are_stopped_at_rungs(pruner: str) -> None:
             stop = study.should_prune(proposal.number, epoch, epoch + (10 if good else 0) - i / 100)
             assert study.answer(proposal.number, epoch) is stop
             if stop:
-                study.tell(proposal.number, "pruned", 0.0, "stopped", epoch)
+                study.tell(proposal.number, State.PRUNED, 0.0, "stopped", epoch)
                 break
         else:
-            study.tell(proposal.number, "complete", 37.0 if good else 27.0)
+            study.tell(proposal.number, State.FINISHED, 37.0 if good else 27.0)
         answers[i] = stop
     assert sum(answers.values()) >= 6
     stopped_good = sum(stop for i, stop in answers.items() if i % 4 == 0)
@@ -118,10 +119,10 @@ def test_a_rung_s_answer_is_the_same_after_a_kill(pruner: str, tmp_path: Path) -
                     assert study.should_prune(number, epoch, value) is stop
                 found.append(stop)
                 if stop:
-                    study.tell(number, "pruned", value, "stopped", epoch)
+                    study.tell(number, State.PRUNED, value, "stopped", epoch)
                     break
             else:
-                study.tell(number, "complete", float(value))
+                study.tell(number, State.FINISHED, float(value))
         return found
 
     undisturbed = answers(f"sqlite:///{tmp_path / 'one.db'}", kill=False)
@@ -153,19 +154,19 @@ def test_standing_names_the_best_and_what_mattered() -> None:
     for i in range(20):
         proposal = study.propose()
         if i % 5 == 4:
-            study.tell(proposal.number, "failed", reason="seed 0: diverged")
+            study.tell(proposal.number, State.FAILED, reason="seed 0: diverged")
             continue
         values.append((-float(abs(proposal.fields["latent_dim"] - 20)), proposal))  # type: ignore[operator]
-        study.tell(proposal.number, "complete", values[-1][0])
+        study.tell(proposal.number, State.FINISHED, values[-1][0])
     study_summary = study.study_summary()
     value, best = max(values, key=lambda pair: pair[0])
-    assert study_summary.counts == {"complete": 16, "pruned": 0, "failed": 4}
+    assert study_summary.counts == {"finished": 16, "pruned": 0, "failed": 4}
     assert (study_summary.best_number, study_summary.best_value) == (best.number, value)
     assert study_summary.best_fields == best.fields
     assert max(study_summary.importances, key=study_summary.importances.__getitem__) == "latent_dim"
     assert sum(study_summary.importances.values()) == pytest.approx(1)
     told = "\n".join(study_summary.lines())
-    assert "16 complete, 0 pruned, 4 failed" in told and "latent_dim" in told
+    assert "16 finished, 0 pruned, 4 failed" in told and "latent_dim" in told
 
 
 def test_what_was_told_can_be_read_with_plain_optuna(tmp_path: Path) -> None:
@@ -173,10 +174,10 @@ def test_what_was_told_can_be_read_with_plain_optuna(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'optuna.db'}"
     study = Study("mine", make_plan("random", "hyperband", epochs=9), storage)
     first, second, third = (study.propose() for _ in range(3))
-    study.tell(first.number, "complete", 3.0)
+    study.tell(first.number, State.FINISHED, 3.0)
     study.should_prune(second.number, 1, 1.0)
-    study.tell(second.number, "pruned", 1.0, "stopped by hyperband after epoch 1", 1)
-    study.tell(third.number, "failed", reason="seed 0: diverged")
+    study.tell(second.number, State.PRUNED, 1.0, "stopped by hyperband after epoch 1", 1)
+    study.tell(third.number, State.FAILED, reason="seed 0: diverged")
     trials = optuna.load_study(study_name="mine", storage=storage).get_trials()
     assert [t.state.name for t in trials] == ["COMPLETE", "PRUNED", "FAIL"]
     assert trials[0].params == first.fields

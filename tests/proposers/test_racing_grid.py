@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Collection
 from itertools import product
 
 import numpy as np
@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.planning.plan import Plan, PlannedTrial
+from experiments.planning.results import Results, TrialOutcome
 from experiments.proposers.race import LEVEL, lost, race
-from experiments.proposers.racing_grid import RacingGrid, leave_out_the_lost
-from experiments.tracking.run_record import RunRecord
-from tests.simulated import Notes, plan, run
+from experiments.proposers.racing_grid import RacingGrid, prune_the_lost
+from experiments.tracking.run_record import State
+from tests.simulated import SimulatedSweep, asked_for
 from vae.configuration import Configuration, Trial
 
 QUICKSTART = {  # encoder, loss, transform: mean and standard deviation over seeds of test/nll
@@ -45,19 +45,23 @@ def simulated_grid(rng: np.random.Generator) -> dict[tuple[str, int], float]:
     }
 
 
-def race_through(nll: dict[tuple[str, int], float], capacity: int = 2) -> Notes:
-    notes = Notes("test/nll")
-    trials = plan(Trial(configuration=c, seed=s) for s in SEEDS for c in CONFIGURATIONS)
-    proposer = RacingGrid(trials, SEEDS, "test/nll", notes.trial_runs)
-    run(proposer, lambda trial, _: nll[trial.configuration.id, trial.seed], notes, capacity)
-    return notes
+def race_through(
+    nll: dict[tuple[str, int], float], capacity: int = 2, results: Results | None = None
+) -> SimulatedSweep:
+    """Args: results: what is known before; by default nothing"""
+    proposer = RacingGrid(results or asked_for(CONFIGURATIONS, SEEDS), SEEDS, "test/nll")
+
+    def value(trial: Trial, epoch: int) -> float:
+        return nll[trial.configuration.id, trial.seed]
+
+    return SimulatedSweep(proposer, value, "test/nll", capacity).run()
 
 
-def best_of(nll: dict[tuple[str, int], float], notes: Notes | None = None) -> str:
+def best_of(nll: dict[tuple[str, int], float], raced: SimulatedSweep | None = None) -> str:
     """The lowest mean among those with all of their seeds."""
 
     def whole(c: str) -> bool:
-        return notes is None or all(notes.over.get((c, s)) == "finished" for s in SEEDS)
+        return raced is None or all(raced.over.get((c, s)) == State.FINISHED for s in SEEDS)
 
     return min((c for c in MEASURED if whole(c)), key=lambda c: np.mean([nll[c, s] for s in SEEDS]))
 
@@ -67,9 +71,9 @@ def test_racing_names_the_winner_of_the_full_grid_for_half_of_the_trials() -> No
     same, spent = 0, []
     for _ in range(100):
         nll = simulated_grid(rng)
-        notes = race_through(nll)
-        same += best_of(nll) == best_of(nll, notes)
-        spent.append(len(notes.epochs))
+        raced = race_through(nll)
+        same += best_of(nll) == best_of(nll, raced)
+        spent.append(len(raced.epochs))
     print(f"seed 2026: same winner in {same} of 100, trials {min(spent)}–{max(spent)} of 80")
     assert same >= 95
     assert max(spent) <= 40
@@ -136,46 +140,49 @@ def test_a_configuration_that_failed_stays_and_is_not_compared() -> None:
     assert race_state.lost == {"bad": 2}
 
 
-def finished(trial: Trial, nll: float) -> PlannedTrial:
-    tags = {"completed": "true", "configuration_id": trial.configuration.id}
-    return PlannedTrial(
-        trial, RunRecord("r", "FINISHED", tags, {"test/nll": nll}, True, 0), "done", False
-    )
+def known(nll: dict[tuple[str, int], float], finished: Collection[tuple[str, int]]) -> Results:
+    """What a sweep knows that starts when these have finished."""
+    outcomes: dict[str, dict[int, TrialOutcome]] = {}
+    for configuration_id, seed in finished:
+        metrics = {"test/nll": nll[configuration_id, seed]}
+        outcome = TrialOutcome(State.FINISHED, epoch=2, metrics=metrics)
+        outcomes.setdefault(configuration_id, {})[seed] = outcome
+    return asked_for(CONFIGURATIONS, SEEDS, outcomes)
+
+
+def finished_of(raced: SimulatedSweep) -> list[tuple[str, int]]:
+    """In the order in which they finished."""
+    return [key for key, state in raced.over.items() if state is State.FINISHED]
 
 
 def test_a_race_goes_on_where_it_was() -> None:
     """Cut short after any trial, it ends as if nothing had happened."""
     nll = simulated_grid(np.random.default_rng(11))
     undisturbed = race_through(nll)
-    everything = plan(Trial(configuration=c, seed=s) for s in SEEDS for c in CONFIGURATIONS)
-    in_order = [key for key, state in undisturbed.over.items() if state == "finished"]
+    in_order = finished_of(undisturbed)
     for n_before in range(0, len(in_order), 5):
-        before = set(in_order[:n_before])
-        trials = tuple(
-            finished(p.trial, nll[key])
-            if (key := (p.trial.configuration.id, p.trial.seed)) in before
-            else p
-            for p in everything.trials
-        )
-        left, race_state = leave_out_the_lost(Plan(trials), SEEDS, "test/nll")
-        notes = Notes("test/nll")
-        proposer = RacingGrid(left, SEEDS, "test/nll", notes.trial_runs)
-        assert sum(proposer.left.values()) == len(left.todo)
-        run(proposer, lambda trial, _: nll[trial.configuration.id, trial.seed], notes)
-        assert set(notes.epochs) | before == set(in_order)
-        assert set(notes.pruned) | set(race_state.lost) == set(undisturbed.pruned)
+        results = known(nll, in_order[:n_before])
+        lost_before = set(prune_the_lost(results, SEEDS, "test/nll").lost)
+        rest = race_through(nll, results=results)
+        assert set(rest.epochs) | set(in_order[:n_before]) == set(in_order)
+        assert set(rest.pruned) | lost_before == set(undisturbed.pruned)
+        assert lost_before.isdisjoint(rest.pruned)
+        assert results.n_left == 0
 
 
-def test_a_pruned_trial_is_not_left_to_do() -> None:
-    """A second look at a race that is over finds nothing."""
+def test_a_race_that_is_over_has_nothing_left() -> None:
     nll = simulated_grid(np.random.default_rng(3))
-    notes = race_through(nll)
-    everything = plan(Trial(configuration=c, seed=s) for s in SEEDS for c in CONFIGURATIONS)
-    trials = [
-        finished(p.trial, nll[key])
-        if notes.over[key := (p.trial.configuration.id, p.trial.seed)] == "finished"
-        else dataclasses.replace(p, state="pruned")
-        for p in everything.trials
-    ]
-    left, _ = leave_out_the_lost(Plan(tuple(trials)), SEEDS, "test/nll")
-    assert not left.todo
+    results = known(nll, finished_of(race_through(nll)))
+    prune_the_lost(results, SEEDS, "test/nll")
+    proposer = RacingGrid(results, SEEDS, "test/nll")
+    assert (proposer.n_left, proposer.left.total(), proposer.ask()) == (0, 0, None)
+
+
+def test_a_value_that_is_not_finite_is_none() -> None:
+    """Such a seed is as good as failed: nobody is compared with it, and the race goes on."""
+    nll = simulated_grid(np.random.default_rng(5))
+    broken = CONFIGURATIONS[0].id
+    nll[broken, 1] = float("nan")
+    raced = race_through(nll)
+    assert raced.pruned and broken not in raced.pruned
+    assert len(finished_of(raced)) < len(nll)

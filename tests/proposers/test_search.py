@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.execution.messages import Notice, TrialResult
+from experiments.planning.results import Results, TrialOutcome
+from experiments.proposers.decisions import Advance
 from experiments.proposers.optuna_study import Study
 from experiments.proposers.search import Search
 from experiments.spec.search_space import Range, StudyPlan
-from tests.simulated import Notes, Simulated, Value, plan, run
+from experiments.tracking.run_record import State
+from tests.simulated import SimulatedSweep, Value
 from vae.configuration import Trial
 
 SPACE = {"lr": Range(1e-4, 1e-1, log=True), "latent_dim": Range(2, 64)}
@@ -22,8 +24,10 @@ BEST_LR, BEST_DIM = 3e-3, 20
 
 
 def noise(trial: Trial) -> float:
-    """Of a trial: the same whenever and wherever it runs."""
-    return float(np.random.default_rng(zlib.crc32(trial.id.encode())).normal())
+    """Of a trial: the same whenever and wherever it runs, and whatever its identity is made of."""
+    c = trial.configuration
+    known = f"{c.lr} {c.latent_dim} {trial.seed}"
+    return float(np.random.default_rng(zlib.crc32(known.encode())).normal())
 
 
 def value(trial: Trial, epoch: int) -> float:
@@ -45,20 +49,20 @@ class Tried:
         n: int = 40,
         seeds: int = 4,
         space: Mapping[str, object] = SPACE,
-        known: Mapping[str, Mapping[int, tuple[str, Mapping[str, float]]]] | None = None,
+        known: Mapping[str, Mapping[int, TrialOutcome]] | None = None,
     ) -> None:
         fixed = {"dataset": "mnist5k", "epochs": 9}
         self.plan = StudyPlan(n, sampler, "return", space, pruner, fixed)  # type: ignore[arg-type]
-        self.study = Study("s", self.plan, storage)
-        self.notes = Notes()
-        self.said: list[Notice] = []
-        self.search = Search(
-            self.study, self.plan, range(seeds), racing, self.notes.trial_runs,
-            self.notes.configuration_runs, plan, known or {}, self.said.append,
-        )  # fmt: skip
+        self.study = Study("t", self.plan, storage)
+        self.results = Results(known)
+        self.search = Search.resume(self.study, self.plan, range(seeds), racing, self.results)
 
-    def run(self, value: Value = value, capacity: int = 2) -> Tried:
-        run(self.search, value, self.notes, capacity)
+    def run(
+        self, value: Value = value, capacity: int = 2, interrupted_after: int | None = None
+    ) -> Tried:
+        self.sweep = SimulatedSweep(
+            self.search, value, capacity=capacity, interrupted_after=interrupted_after
+        ).run()
         return self
 
     def told(self) -> list[tuple[object, ...]]:
@@ -71,9 +75,9 @@ def test_the_value_of_a_configuration_is_the_mean_over_its_seeds() -> None:
     for told in tried.study.told():
         configuration = tried.plan.configuration(told.fields)
         values = [value(Trial(configuration=configuration, seed=s), 9) for s in range(4)]
-        assert told.state == "complete"
+        assert told.state == State.FINISHED
         assert told.value == pytest.approx(np.mean(values))
-    assert set(tried.notes.over.values()) == {"finished"}
+    assert set(tried.sweep.over.values()) == {State.FINISHED}
 
 
 def test_tpe_over_means_finds_the_better_region() -> None:
@@ -96,36 +100,37 @@ def test_tpe_over_means_finds_the_better_region() -> None:
 def test_seeds_run_in_parallel_and_nobody_is_idle() -> None:
     """With six workers and four seeds, two configurations are under way."""
     tried = Tried()
-    tasks = [tried.search.ask() for _ in range(6)]
-    assert [task.trial.seed for task in tasks if task] == [0, 1, 2, 3, 0, 1]
-    assert len({task.trial.configuration.id for task in tasks if task}) == 2
+    asked = [tried.search.ask() for _ in range(6)]
+    trials = [advance.trial for advance in asked if isinstance(advance, Advance)]
+    assert [trial.seed for trial in trials] == [0, 1, 2, 3, 0, 1]
+    assert len({trial.configuration.id for trial in trials}) == 2
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_pruning_goes_rung_by_rung_over_the_mean_of_the_seeds(pruner: str) -> None:
     tried = Tried(pruner=pruner).run()
     states = [t.state for t in tried.study.told()]
-    assert states.count("pruned") >= 10
-    assert states.count("complete") >= 3
+    assert states.count(State.PRUNED) >= 10
+    assert states.count(State.FINISHED) >= 3
     for told in tried.study.told():
         configuration = tried.plan.configuration(told.fields)
-        reached = {tried.notes.epochs[configuration.id, s] for s in range(4)}
+        reached = {tried.sweep.epochs[configuration.id, s] for s in range(4)}
         assert len(reached) == 1, "all seeds of a configuration end at the same rung"
         (epoch,) = reached
-        assert (epoch < 9) == (told.state == "pruned")
-        ends = {tried.notes.over[configuration.id, s] for s in range(4)}
-        assert ends == {"finished" if told.state == "complete" else "pruned"}
-        assert tried.notes.tags[configuration.id]["optuna.state"] == told.state
-        if told.state == "pruned":
+        assert (epoch < 9) == (told.state == State.PRUNED)
+        ends = {tried.sweep.over[configuration.id, s] for s in range(4)}
+        assert ends == {State.FINISHED if told.state == State.FINISHED else State.PRUNED}
+        assert tried.sweep.tags[configuration.id]["optuna.state"] == told.state
+        if told.state == State.PRUNED:
             assert f"stopped by {pruner} after epoch {epoch}" in told.reason
 
 
 def test_racing_gives_a_loser_no_more_seeds() -> None:
     tried = Tried(racing=True, seeds=10, sampler="random").run()
-    raced = [t for t in tried.study.told() if t.state == "pruned"]
+    raced = [t for t in tried.study.told() if t.state == State.PRUNED]
     assert len(raced) >= 10
     assert all("lost the race" in t.reason for t in raced)
-    assert len(tried.notes.epochs) < 40 * 10 / 2
+    assert len(tried.sweep.epochs) < 40 * 10 / 2
     best = max(
         (t for t in tried.study.told()),
         key=lambda t: np.mean(
@@ -162,7 +167,7 @@ def test_a_configuration_proposed_twice_is_trained_once() -> None:
     told = tried.study.told()
     assert len(told) == 12
     assert len({(t.fields["latent_dim"], t.value) for t in told}) == 2
-    numbers = [json.loads(tags["optuna.trial"]) for tags in tried.notes.tags.values()]
+    numbers = [json.loads(tags["optuna.trial"]) for tags in tried.sweep.tags.values()]
     assert sorted(number for of_one in numbers for number in of_one) == list(range(12))
 
 
@@ -173,32 +178,28 @@ def test_a_seed_that_fails_fails_the_configuration_with_its_reason() -> None:
         return value(trial, epoch)
 
     tried = Tried(n=20).run(breaks)
-    failed = [t for t in tried.study.told() if t.state == "failed"]
+    failed = [t for t in tried.study.told() if t.state == State.FAILED]
     assert {t.number for t in failed} == {
         t.number for t in tried.study.told() if t.fields["latent_dim"] > 30
     }
     assert failed and all(t.reason == "seed 2: diverged" for t in failed)
-    assert any("diverged" in notice.text for notice in tried.said)
+    assert any("diverged" in reason for reason in tried.sweep.pruned.values())
     for told in failed:
         configuration = tried.plan.configuration(told.fields)
-        assert tried.notes.over[configuration.id, 2] == "failed"
+        assert tried.sweep.over[configuration.id, 2] == State.FAILED
 
 
 def test_a_combination_that_cannot_be_fails_and_the_study_goes_on() -> None:
     space = {"loss": ("bce", "continuous_bernoulli"), "transform": ("none", "binarize")}
     tried = Tried(space=space, n=20, sampler="random").run()
     states = {t.state for t in tried.study.told()}
-    assert states == {"complete", "failed"}
+    assert states == {State.FINISHED, State.FAILED}
     for told in tried.study.told():
         cannot_be = (told.fields["loss"], told.fields["transform"]) == (
             "continuous_bernoulli",
             "binarize",
         )
-        assert (told.state == "failed") == cannot_be
-
-
-class _Killed(Exception):
-    pass
+        assert (told.state == State.FAILED) == cannot_be
 
 
 @pytest.mark.parametrize("pruner", ["none", "median", "hyperband"])
@@ -209,23 +210,14 @@ def test_after_a_kill_a_study_ends_as_if_nothing_had_happened(
     """Killed after any task, with one worker: the same proposals, the same values."""
     undisturbed = Tried(pruner=pruner, racing=racing, n=12).run(capacity=1)
     storage = f"sqlite:///{tmp_path / 'optuna.db'}"
-    known: dict[str, dict[int, tuple[str, Mapping[str, float]]]] = {}
-    retrained = []
-
-    for n_pieces in [13, 1, 17, 29] * 20:
+    known: dict[str, dict[int, TrialOutcome]] = {}
+    for n_trials in [13, 1, 17, 29] * 20:
+        before = {(c, seed) for c, by_seed in known.items() for seed in by_seed}
         tried = Tried(storage, pruner, racing, n=12, known=known)
-        worker = Simulated(1, value, tried.notes)
-        for _ in range(n_pieces):
-            task = tried.search.ask()
-            if task is None:
-                break
-            result: TrialResult = worker.submit(task).result()
-            seeds = known.setdefault(task.trial.configuration.id, {})
-            if task.trial.seed in seeds:
-                retrained.append(task.label)
-            if result.state == "finished":
-                seeds[task.trial.seed] = ("run", result.metrics)
-            tried.search.tell(result)
-        if tried.search.ask() is None:
+        tried.run(capacity=1, interrupted_after=n_trials)
+        assert before.isdisjoint(tried.sweep.epochs), "nothing finished is trained again"
+        for found in tried.results.configurations:
+            known.setdefault(found.configuration.id, {}).update(found.finished)
+        if len(tried.sweep.advanced) < n_trials:
             break
     assert tried.told() == undisturbed.told()

@@ -98,6 +98,7 @@ def test_set_replaces_the_data_set(load) -> None:  # type: ignore[no-untyped-def
 
 def test_seeds_on_the_command_line_replace_the_file_s(load) -> None:  # type: ignore[no-untyped-def]
     assert load(GRID + "\nseeds: 3", seeds="0-1,9").seeds == (0, 1, 9)
+    assert load(GRID + "\nseeds: 3", seeds="5").seeds == load(GRID + "\nseeds: 5").seeds
 
 
 def test_reordering_a_file_changes_no_identity(load) -> None:  # type: ignore[no-untyped-def]

@@ -22,6 +22,7 @@ from experiments.spec.experiment import load_experiment
 from experiments.sweep.retention import KEEP_ALL_UP_TO, Archiving
 from experiments.tracking import model_files
 from experiments.tracking.retries import connect
+from experiments.tracking.run_record import State
 from experiments.tracking.writer import ExperimentWriter
 from tests.conftest import REPOSITORY, Workspace, environment
 from tests.execution.test_worker import SMALL, some_task
@@ -65,7 +66,9 @@ def test_the_kept_model_is_had_back_by_its_run_id_alone(
         "model = load_model(sys.argv[1])\ntrial = Trial.model_validate_json(sys.argv[2])\n"
         "splits = load_splits(trial.configuration, 'data')\n"
         "terms = w.evaluate(model, splits.test, trial.seed)\n"
-        "print(json.dumps([terms.episodic_return, w._yardstick(model, splits, trial)]))"
+        "c = trial.configuration\n"
+        "nll = w.score(model, splits, c.nll_samples, c.nll_images, trial.seed, ['test'])\n"
+        "print(json.dumps([terms.episodic_return, nll['test']]))"
     )
     shutil.rmtree(workspace.folder / "checkpoints", ignore_errors=True)
     done = subprocess.run(
@@ -100,7 +103,9 @@ def test_a_trial_that_is_run_again_writes_the_same_bytes(workspace: Workspace) -
     contents = []
     for _ in range(2):  # as after a kill between the archive and the last word
         task.checkpoint.write_bytes(checkpoint)
-        ExperimentWriter.create(workspace.tracking_uri, "tiny").set_status(task.run_id, "RUNNING")
+        ExperimentWriter.create(workspace.tracking_uri, "tiny").set_state(
+            task.run_id, State.RUNNING
+        )
         assert worker.advance(replace(task, fresh=False), print).state == "finished"
         connect(workspace.tracking_uri).delete_tag(task.run_id, "completed")
         contents.append({p.name: p.read_bytes() for p in folder(workspace, task.run_id).iterdir()})
@@ -237,7 +242,7 @@ def test_the_best_seed_of_each_configuration_is_kept(workspace: Workspace) -> No
 
 def test_none_and_all(workspace: Workspace) -> None:
     artifacts = workspace.folder / "mlartifacts" / "tiny"
-    for archive, seeds, n_kept in (("none", "0-1", 0), ("all", "2-3", 2), ("best", "4", 1)):
+    for archive, seeds, n_kept in (("none", "0-1", 0), ("all", "2-3", 2), ("best", "4-4", 1)):
         done = workspace.run("sweep.py", "tiny.yaml", *ONE, "--archive", archive, "--seeds", seeds)
         assert done.returncode == 0, done.stderr
         assert len(kept(artifacts)) == n_kept

@@ -12,18 +12,21 @@ import pytest
 from PIL import Image
 
 from experiments import load_curves, load_trials, summarize
+from experiments.tracking.image_names import step_of
+from experiments.tracking.reader import Reader
 from tests.conftest import REPOSITORY, TINY, Workspace
 from tests.tracked import numbers, runs
 from vae.configuration import Configuration, Trial
 
-FIELDS = set(Configuration.model_fields)
+FIELDS = set(Configuration(dataset="mnist5k").flat)
 EPOCH_METRICS = {
     "train/loss", "train/reconstruction", "train/kl",
     "val/loss", "val/reconstruction", "val/kl", "val/return",
     "epoch_seconds", "images_per_second",
 }  # fmt: skip
 FINAL_METRICS = {
-    "return", "best_epoch", "test/return", "test/reconstruction", "test/kl", "test/nll",
+    "return", "best_epoch", "test/return", "test/reconstruction", "test/kl", "test/nll", "val/nll",
+    "test/active_units", "test/mutual_information",
 }  # fmt: skip
 
 
@@ -121,22 +124,35 @@ def test_configuration_runs_carry_the_means(finished: tuple[Workspace, str]) -> 
 
 
 def test_means_follow_when_seeds_are_added(workspace: Workspace) -> None:
-    """The curve of more seeds is another curve: it has one point an epoch, and no children left."""
+    """In the run that the configuration has, with what a person wrote on it."""
+    from mlflow import MlflowClient
+
     one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=sse", "--seeds"]
-    for seeds in ("0-1", "2"):
-        assert workspace.run("sweep.py", "tiny.yaml", *one, seeds).returncode == 0
+    assert workspace.run("sweep.py", "tiny.yaml", *one, "0-1").returncode == 0
+    (before,) = runs(database(workspace), "configuration")
+    client = MlflowClient(workspace.tracking_uri)
+    client.set_tag(before.run_id, "mlflow.note.content", "the one for the paper")
+    assert workspace.run("sweep.py", "tiny.yaml", *one, "2-2").returncode == 0
     (run,) = runs(database(workspace), "configuration")
-    for seeds in ("0-2", "1"):
+    for seeds in ("0-2", "1-1"):
         assert workspace.run("sweep.py", "tiny.yaml", *one, seeds).returncode == 0
         assert runs(database(workspace), "configuration") == [run], "asking again changes nothing"
+    assert run.run_id == before.run_id
+    assert run.tags["mlflow.note.content"] == "the one for the paper"
     trials = load_trials("tiny", workspace.tracking_uri)
     assert run.metrics["return.mean"][-1][1] == pytest.approx(trials["return"].mean())
     assert run.metrics["n_finished"][-1][1] == 3
-    assert [step for step, _ in run.metrics["val/return.mean"]] == [1, 2]
     assert json.loads(run.tags["seeds"]) == [0, 1, 2]
     children = runs(database(workspace), "trial")
     assert {child.tags["mlflow.parentRunId"] for child in children} == {run.run_id}
     assert len(children) == 3
+    curves = [dict(child.metrics["val/return"]) for child in children]
+    mean = {epoch: pytest.approx(sum(c[epoch] for c in curves) / 3) for epoch in (1, 2)}
+    assert dict(run.metrics["val/return.mean"]) == mean, "the newest point of each step"
+    reader = Reader.find(workspace.tracking_uri, "tiny")
+    assert reader and dict(reader.curve(run.run_id, "val/return.mean")) == mean
+    images = workspace.folder / "mlartifacts" / "tiny" / run.run_id / "artifacts" / "images"
+    assert {step_of(str(p)) for p in images.glob("samples+*.png")} == {2, 3}, "a strip a seed"
 
 
 def test_analyze_out_writes_and_tracks_a_report(finished: tuple[Workspace, str]) -> None:
@@ -226,7 +242,7 @@ def test_the_same_trials_in_any_engine_order_and_company_have_the_same_bits(
     reordered = TINY.replace("[mlp1, mlp3]", "[mlp3, mlp1]").replace("seeds: 2", "seeds: [1, 0]")
     workspace.write(reordered)
     for arguments in (
-        ["--engine", "serial", "--seeds", "1", "--set", "encoder=mlp3", "--set", "loss=bce"],
+        ["--engine", "serial", "--seeds", "1-1", "--set", "encoder=mlp3", "--set", "loss=bce"],
         ["--workers", "1"],
     ):
         done = workspace.run("sweep.py", "tiny.yaml", *arguments)
@@ -246,7 +262,7 @@ def test_only_what_is_missing_runs(finished: tuple[Workspace, str], workspace: W
         assert done.returncode == 0, done.stderr
         closing = done.stderr.splitlines()[-1]
         assert closing.startswith(f"{n_new} trials finished"), closing
-        assert (f"{n_before} had been before" in closing) == bool(n_before)
+        assert (f"{n_before} already finished" in closing) == bool(n_before)
     trials = runs(database(workspace), "trial")
     assert len({run.tags["trial_id"] for run in trials}) == len(trials) == 8
     seeds = {
@@ -260,27 +276,28 @@ def test_only_what_is_missing_runs(finished: tuple[Workspace, str], workspace: W
 
 def test_what_was_tracked_before_a_field_was_added_still_counts(workspace: Workspace) -> None:
     """A store as older code left it: nothing runs again, and reports have the field."""
-    one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=bce", "--seeds", "0"]
+    one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=bce", "--seeds", "0-0"]
     assert workspace.run("sweep.py", "tiny.yaml", *one).returncode == 0
     with sqlite3.connect(database(workspace)) as db:
         for key in ("trial", "configuration"):
             for run_id, text in db.execute(
                 "SELECT run_uuid, value FROM tags WHERE key = ?", (key,)
             ).fetchall():
-                assert '"iwae_samples"' in text
-                older = re.sub(r', ?"iwae_samples": ?5', "", text)
+                assert '"patience"' in text
+                older = re.sub(r', ?"patience": ?0', "", text)
                 db.execute(
                     "UPDATE tags SET value = ? WHERE run_uuid = ? AND key = ?", (older, run_id, key)
                 )
-        db.execute("DELETE FROM params WHERE key = 'iwae_samples'")
+        db.execute("DELETE FROM params WHERE key = 'patience'")
     again = workspace.run("sweep.py", "tiny.yaml", *one[:-1], "0-1")
-    assert "1 trials finished, 1 had been before" in again.stderr
+    assert "1 trial finished, 1 already finished" in again.stderr
     new = workspace.run(
-        "sweep.py", "tiny.yaml", *one, "--set", "loss=iwae", "--set", "iwae_samples=3,5"
+        "sweep.py", "tiny.yaml", *one, "--set", "objective=iwae", "--set", "objective.samples=3,5"
     )
     assert "2 trials finished" in new.stderr
     trials = load_trials("tiny", workspace.tracking_uri)
-    assert trials["iwae_samples"].tolist() == [5, 5, 3, 5]
+    assert trials["patience"].tolist() == [0] * 4
+    assert trials["objective.samples"].dropna().tolist() == [3, 5]
     assert workspace.run("analyze.py", "tiny").returncode == 0
     assert workspace.run("evaluate.py", trials["run_id"][0]).returncode == 0
 
@@ -296,13 +313,15 @@ def test_a_diverging_trial_fails_alone_and_in_sight(workspace: Workspace) -> Non
 
     again = workspace.run("sweep.py", "tiny.yaml", "--engine", "serial", *arguments)
     assert again.returncode == 1, "failed trials stay failed until asked for"
-    assert again.stderr.splitlines()[-1].startswith("0 trials finished, 2 had been before, 2 FAIL")
+    assert again.stderr.splitlines()[-1].startswith("0 trials finished, 2 already finished, 2 FAIL")
     retried = workspace.run(
         "sweep.py", "tiny.yaml", "--engine", "serial", "--retry-failed", *arguments
     )
     assert retried.returncode == 1
     assert retried.stderr.count("FAILED: diverged") == 2
-    assert len(runs(database(workspace), "trial")) == 4
+    tried = runs(database(workspace), "trial")
+    assert len(tried) == 6, "what failed stays beside what was tried again"
+    assert sum(run.tags.get("retried") == "true" for run in tried) == 2
 
     table = workspace.run("analyze.py", "tiny.yaml")
     assert table.returncode == 0
@@ -337,7 +356,7 @@ def test_dry_run_touches_nothing(workspace: Workspace) -> None:
 
 def test_dry_run_knows_what_is_done(finished: tuple[Workspace, str]) -> None:
     done = finished[0].run("sweep.py", "tiny.yaml", "--dry-run", "--seeds", "0-4")
-    assert "8 done, 12 missing" in done.stdout
+    assert "8 finished, 12 missing" in done.stdout
     assert "with" in done.stdout
     assert "workers (from measured" in " ".join(done.stdout.split())
 

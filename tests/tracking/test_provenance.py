@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,15 @@ from experiments.tracking import provenance as module
 from experiments.tracking.provenance import provenance, user_name
 from tests.tracked import runs
 from tests.written import write
+from vae.user_code import read_code
 
-HERE = Path(module.__file__)
+OWN = Path("experiments/tracking/provenance.py")
+"""That the code is a repository's own is seen by this file."""
+
+
+def make_own(folder: Path) -> None:
+    (folder / OWN).parent.mkdir(parents=True, exist_ok=True)
+    (folder / OWN).touch()
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -29,18 +35,15 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """A repository with this code at a place in it; the code is taken to be that copy."""
+    """A repository with this code at a place in it, not committed."""
 
     def made(place: str) -> Path:
-        copy = tmp_path / place / "experiments" / "tracking" / HERE.name
-        copy.parent.mkdir(parents=True)
-        shutil.copy(HERE, copy)
+        make_own(tmp_path / place)
         (tmp_path / "own.txt").write_text("one\n")
         git(tmp_path, "init", "--quiet")
         git(tmp_path, "add", "own.txt")
         git(tmp_path, "commit", "--quiet", "--message", "first")
-        monkeypatch.setattr(module, "__file__", str(copy))
-        monkeypatch.setattr(module, "_CODE", copy.parents[2])
+        monkeypatch.setattr(module, "_CODE", tmp_path / place)
         return tmp_path
 
     return made
@@ -100,3 +103,45 @@ def test_a_user_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert user_name() == str(os.getuid())
     write(tmp_path, seeds=[0])
     assert {run.tags["mlflow.user"] for run in runs(tmp_path / "mlflow.db")} == {str(os.getuid())}
+
+
+# ------------------------------------------------------------------ files that git lacks
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "checkout"
+    (folder / "mine").mkdir(parents=True)
+    (folder / "mine" / "nets.py").write_text("from parts import x\n\n\nclass Wide:\n    y = x\n")
+    (folder / "mine" / "parts.py").write_text("x = 1\n")
+    make_own(folder)
+    for arguments in (["init", "-q"], ["add", "mine/nets.py", OWN], ["commit", "-qm", "first"]):
+        git(folder, *map(str, arguments))
+    monkeypatch.setattr(module, "_CODE", folder)
+    return folder
+
+
+def test_untracked_files_that_are_used_are_in_the_diff(checkout: Path) -> None:
+    assert provenance("").diff == ""
+    used = [read_code(checkout / "mine", "nets", "Wide")]
+    diff = provenance("", used).diff
+    assert diff == "--- /dev/null\n+++ b/mine/parts.py\n@@ -0,0 +1 @@\n+x = 1\n"
+    (checkout / "mine" / "nets.py").write_text("class Wide:\n    pass\n")
+    changed = provenance("", [read_code(checkout / "mine", "nets", "Wide")]).diff
+    assert "-    y = x" in changed, "git's own diff is there, too"
+    assert "/dev/null" not in changed
+
+
+def test_a_file_outside_is_one_that_git_does_not_know(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside.py").write_text("class Net:\n    pass")
+    diff = provenance("", [read_code(tmp_path, "outside", "Net")]).diff
+    assert diff.endswith("+class Net:\n+    pass\n")
+
+
+def test_without_a_commit_there_is_nothing_to_differ_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_CODE", tmp_path)
+    (tmp_path / "outside.py").write_text("class Net:\n    pass")
+    found = provenance("", [read_code(tmp_path, "outside", "Net")])
+    assert (found.commit, found.diff) == ("", "")

@@ -1,153 +1,255 @@
-"""Data sets: fixed, stratified where it matters, read without decoding, in little memory."""
+"""What a value of the field `dataset` stands for, from the file to what a worker maps."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import inspect
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.conftest import REPOSITORY
-from vae import datasets
+from tests.complaints import contents
+from tests.generated import noise, write_cifar10, write_images, write_npz
+from vae import datasets, decoded
+from vae.components import Component, check_component
 from vae.configuration import Configuration
-from vae.datasets import DATASETS, digest, read
+from vae.datasets import check_dataset, complete, describe, place, yardstick
+from vae.decoded import digest, prepare, read
 from vae.errors import BadInput
-from vae.splits import load_splits
+from vae.registry import DATASET_TARGETS
 
-SIZES = {"train": 60_000, "t10k": 10_000}
-
-
-@pytest.fixture(scope="module")
-def idx_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Generated files of MNIST's format and full size."""
-    folder = tmp_path_factory.mktemp("data")
-    raw = folder / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    random = np.random.RandomState(0)
-    for kind, n in SIZES.items():
-        images = random.randint(0, 256, (n, 28, 28)).astype(np.uint8)
-        header = np.array([0x803, n, 28, 28], dtype=">i4").tobytes()
-        (raw / f"{kind}-images-idx3-ubyte").write_bytes(header + images.tobytes())
-        labels = (np.arange(n) % 10).astype(np.uint8)
-        header = np.array([0x801, n], dtype=">i4").tobytes()
-        (raw / f"{kind}-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
-    return folder
+IMAGES = noise(60, 6, 6)
 
 
-@pytest.mark.parametrize("name", ["mnist", "mnist5k"])
-def test_a_data_set_is_what_is_said_of_it(name: str, idx_folder: Path) -> None:
-    DATASETS[name].prepare(idx_folder)
-    images = read(name, str(idx_folder))
-    said = DATASETS[name]
-    assert images.train.shape == (said.train_size, *said.shape)
-    assert images.test.shape == (said.test_size, *said.shape)
-    assert images.test_labels.shape == (said.test_size,)
-    assert images.train.dtype == images.test.dtype == np.uint8
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    decoded.read.cache_clear()
+    datasets._described.clear()
 
 
-def test_mnist5k_is_real_digits_and_balanced_in_every_split() -> None:
-    images = read("mnist5k", "nowhere")
-    assert np.bincount(images.test_labels).tolist() == [100] * 10
-    # Every run of ten holds one of each class, so the tail of any length is balanced, too.
-    assert sorted(images.test_labels[:10]) == sorted(images.test_labels[-10:]) == list(range(10))
-    assert 30 < images.train.mean() < 37  # MNIST's own mean is 33.3
-    unique = np.unique(np.concatenate([images.train, images.test]).reshape(5000, -1), axis=0)
-    assert len(unique) == 5000, "no digit is in two splits"
+def named(value: str, folder: Path, data_dir: Path, **options: Any) -> Component:
+    """As an experiment file names it."""
+    with place(data_dir):
+        component = check_dataset(value, folder).with_options(options)
+        return complete(component, folder)
 
 
-def test_splits_are_fixed_and_do_not_overlap(idx_folder: Path) -> None:
-    splits = load_splits(Configuration(val_size=9_000), str(idx_folder))
-    assert (len(splits.train), len(splits.val), len(splits.test)) == (51_000, 9_000, 10_000)
-    raw = read("mnist", str(idx_folder)).train
-    import torch
-
-    last = splits.val.batch(torch.tensor([8_999])).numpy() * 255
-    assert np.array_equal(last[0].round(), raw[-1])
-    first = splits.val.batch(torch.tensor([0])).numpy() * 255
-    assert np.array_equal(first[0].round(), raw[51_000])
+def stored(component: Component, data_dir: Path) -> np.ndarray:
+    """All images, as a worker maps them."""
+    images = read(component, str(data_dir))
+    return np.concatenate([images.train, images.test])
 
 
-def test_static_bits_do_not_depend_on_the_split(idx_folder: Path) -> None:
-    import torch
-
-    large, small = (
-        load_splits(Configuration(transform="binarize", val_size=n), str(idx_folder))
-        for n in (10_000, 5_000)
-    )
-    assert torch.equal(
-        large.val.batch(torch.tensor([9_999])), small.val.batch(torch.tensor([4_999]))
-    )
-
-
-def test_the_yardstick_s_bits_are_the_same_for_every_transform(idx_folder: Path) -> None:
-    import torch
-
-    first = torch.arange(100)
-    bits = [
-        load_splits(Configuration(transform=t), str(idx_folder)).test_bits.batch(first)
-        for t in ("none", "grayscale", "binarize", "dynamic_binarize")
-    ]
-    assert all(torch.equal(bits[0], other) for other in bits[1:])
+def test_every_built_in_has_the_option_yardstick_and_says_what_it_is() -> None:
+    bernoulli = {"emnist", "fashion_mnist", "kmnist", "mnist", "mnist5k", "qmnist"}
+    for name in DATASET_TARGETS:
+        component = check_component("dataset", name)
+        assert yardstick(component) == ("bernoulli" if name in bernoulli else "discretised")
+        other = component.with_options({"yardstick": "bernoulli"})
+        assert yardstick(other) == "bernoulli"
+        assert inspect.getdoc(component.load()), name
+    with pytest.raises(BadInput, match=r"dataset.yardstick: .*'gaussian'; .*\(bernoulli, discret"):
+        yardstick(check_component("dataset", "mnist").with_options({"yardstick": "gaussian"}))
 
 
-def test_a_digest_knows_every_image(idx_folder: Path) -> None:
-    before = digest("mnist", str(idx_folder))
-    assert before == digest("mnist", str(idx_folder))
-    assert before != digest("mnist5k", str(idx_folder))
+def test_a_file_becomes_images_that_workers_map_without_the_file(tmp_path: Path) -> None:
+    write_npz(tmp_path / "faces.npz", {"train": IMAGES})
+    data_dir = tmp_path / "data"
+    component = named("faces.npz", tmp_path, data_dir)
+    assert component.value == "faces.npz"
+    assert len(component.digest) == 16
+    assert not data_dir.exists(), "nothing is written before a sweep starts"
+    prepare(component, data_dir)
+    (tmp_path / "faces.npz").unlink()
+    assert np.array_equal(stored(component, data_dir)[:, 0], IMAGES)
+    assert digest(component, str(data_dir)) == component.digest
+    prepare(component, data_dir)  # which finds all that it needs
 
 
-@pytest.mark.parametrize("damage", ["cut", "longer", "header"])
-def test_damaged_files_are_named(damage: str, idx_folder: Path, tmp_path: Path) -> None:
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for path in (idx_folder / "MNIST" / "raw").iterdir():
-        (raw / path.name).symlink_to(path)
-    victim = raw / "t10k-labels-idx1-ubyte"
-    content = victim.read_bytes()
-    victim.unlink()
-    changed = {"cut": content[:-1], "longer": content + b"0", "header": b"\0" + content[:-1]}
-    victim.write_bytes(changed[damage])
-    with pytest.raises(BadInput, match="t10k-labels-idx1-ubyte: truncated or corrupt"):
-        DATASETS["mnist"].prepare(tmp_path)
+def test_a_folder_is_told_from_a_name_and_its_option_makes_other_images(tmp_path: Path) -> None:
+    write_images(tmp_path / "faces", IMAGES)
+    data_dir = tmp_path / "data"
+    whole, small = (named("faces", tmp_path, data_dir, size=n) for n in (0, 3))
+    assert whole.value == small.value == "faces/"
+    assert whole.digest == small.digest
+    for component, shape in ((whole, (1, 6, 6)), (small, (1, 3, 3))):
+        data_set = describe(component)
+        assert data_set is not None
+        assert data_set.shape == shape
+        prepare(component, data_dir)
+        assert stored(component, data_dir).shape == (60, *shape)
+    yardsticks = named("faces", tmp_path, data_dir, yardstick="bernoulli")
+    prepare(yardsticks, data_dir)
+    assert len(list((data_dir / "cache").glob("*/facts.json"))) == 2, "pixels are the same"
 
 
-MEMORY = """
-import sys
-from experiments import worker
-from tests.vae.test_datasets import private_memory
-from vae.configuration import Configuration, Trial
-from vae.splits import load_splits
-from vae.training import Training
-worker.prepare_process()
-before = private_memory()
-for transform in ("none", "grayscale", "binarize", "dynamic_binarize"):
-    splits = load_splits(Configuration(transform=transform), sys.argv[1])
-    import torch
-    splits.train.batch(torch.arange(100))
-print(private_memory() - before)
+def test_a_file_that_was_only_touched_is_read_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vae import file_digests
+
+    path = write_npz(tmp_path / "faces.npz", {"train": IMAGES})
+    for touched in (False, True, False):
+        if touched:
+            path.touch()
+        prepare(named("faces.npz", tmp_path, tmp_path / "data"), tmp_path / "data")
+        file_digests._known.clear()  # as a new process begins
+    monkeypatch.setattr(file_digests, "_sha256", lambda path: pytest.fail("read again"))
+    named("faces.npz", tmp_path, tmp_path / "data")
+
+
+FUNCTION = """
+import numpy as np
+
+def load(data_dir, *, shift=0):
+    images = np.arange(60 * 9, dtype=np.uint8).reshape(60, 3, 3)
+    return {"train": images + np.uint8(shift)}
 """
 
 
-def private_memory() -> int:
-    """Megabytes that this process has to itself; mapped files are everybody's."""
-    text = Path("/proc/self/smaps_rollup").read_text()
-    lines = [line.split() for line in text.splitlines()]
-    return sum(int(line[1]) for line in lines if line[0].startswith("Private")) // 1024
+def test_a_function_s_images_are_part_of_its_digest_as_its_code_is(tmp_path: Path) -> None:
+    data_dir, file = tmp_path / "data", tmp_path / "data.py"
+    file.write_text(FUNCTION)
+    first = named("data.py:load", tmp_path, data_dir)
+    prepare(first, data_dir)
+    assert stored(first, data_dir)[0, 0].tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    shifted = named("data.py:load", tmp_path, data_dir, shift=1)
+    file.write_text("# a comment\n" + FUNCTION)
+    assert named("data.py:load", tmp_path, data_dir) == first
+    file.write_text(FUNCTION.replace("60 * 9", "9 * 60"))
+    rewritten = named("data.py:load", tmp_path, data_dir)
+    assert len({c.digest for c in (first, shifted, rewritten)}) == 3
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
-def test_a_worker_holds_full_mnist_in_little_memory(idx_folder: Path) -> None:
-    """In all transforms at once, it is less than the 60 MB that one is allowed."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEMORY, str(idx_folder)],
-        cwd=REPOSITORY, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    megabytes = int(done.stdout)
-    print(f"{megabytes} MB")
-    assert megabytes <= 60
+def test_a_function_that_reads_a_file_notices_that_it_changed(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", IMAGES)
+    (tmp_path / "data.py").write_text(
+        "import numpy as np\n"
+        f"def load(data_dir):\n    return {{'train': np.load({str(tmp_path / 'images.npy')!r})}}\n"
+    )
+    before = named("data.py:load", tmp_path, tmp_path / "data")
+    np.save(tmp_path / "images.npy", IMAGES[::-1])
+    after = named("data.py:load", tmp_path, tmp_path / "data")
+    assert before.digest != after.digest
+    with pytest.raises(
+        BadInput, match=r"data.py:load: does not return the images that it returned"
+    ):
+        prepare(before, tmp_path / "data")
 
 
-def test_nothing_is_read_twice(idx_folder: Path) -> None:
-    assert datasets.read("mnist", str(idx_folder)) is datasets.read("mnist", str(idx_folder))
+def test_data_that_changed_under_their_name_are_not_read_for_what_they_were(tmp_path: Path) -> None:
+    write_npz(tmp_path / "faces.npz", {"train": IMAGES})
+    before = named("faces.npz", tmp_path, tmp_path / "data")
+    write_npz(tmp_path / "faces.npz", {"train": IMAGES[::-1]})
+    assert named("faces.npz", tmp_path, tmp_path / "data").digest != before.digest
+    with pytest.raises(BadInput, match=r"faces.npz: is not the data that are asked for"):
+        prepare(before, tmp_path / "data")
+
+
+def test_another_machine_takes_its_own_copy_or_says_that_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_npz(tmp_path / "faces.npz", {"train": IMAGES})
+    digest = named("faces.npz", tmp_path, tmp_path / "data").digest
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "there")
+    datasets._paths.clear()
+    elsewhere = check_dataset("faces.npz", Path.cwd(), digest)
+    with pytest.raises(BadInput, match=r"faces.npz: no such file; the trial's data"):
+        prepare(elsewhere, Path("data"))
+    assert contents(tmp_path / "there") == set()
+    shutil.copy(tmp_path / "faces.npz", "faces.npz")
+    prepare(elsewhere, Path("data"))
+    assert len(read(elsewhere, "data").train) == 50
+
+
+def test_what_a_tag_names_is_not_read(tmp_path: Path) -> None:
+    """With a digest, nothing happens; without one, there is no such configuration."""
+    fields = {"val_size": 5, "nll_images": 3, "batch_size": 2}
+    digests = {"dataset": "0123456789abcdef"}
+    for value in ("../secret.npz", "../secret/", "evil.py:load"):
+        component = Configuration(dataset=value, digests=digests, **fields).component("dataset")
+        assert component.digest == digests["dataset"]
+        assert describe(component) is None
+    with pytest.raises(ValueError, match=r"unknown dataset"):
+        Configuration(dataset="../secret.npz", **fields)
+    assert describe(check_component("dataset", "cifar10")) is None, "nothing is downloaded either"
+
+
+def test_cifar10_is_decoded_once_and_known_by_its_name(tmp_path: Path) -> None:
+    train = write_cifar10(tmp_path)
+    component = named("cifar10", tmp_path, tmp_path)
+    data_set = describe(component)
+    assert data_set is not None
+    assert (data_set.train_size, data_set.test_size, data_set.val_size) == (150, 30, 25)
+    prepare(component, tmp_path)
+    shutil.rmtree(tmp_path / "cifar-10-batches-py")
+    prepare(component, tmp_path)
+    assert np.array_equal(read(component, str(tmp_path)).train, train)
+    assert component.digest == "", "its id is that of its name"
+    configuration = Configuration(dataset="cifar10", batch_size=10)
+    assert (configuration.val_size, configuration.nll_images) == (25, 30)
+
+
+def test_sizes_are_those_of_the_data(tmp_path: Path) -> None:
+    arrays = {"train": IMAGES, "val": IMAGES[:7], "test": IMAGES[:9]}
+    write_npz(tmp_path / "faces.npz", arrays)
+    component = named("faces.npz", tmp_path, tmp_path)
+
+    def configuration(**fields: Any) -> Configuration:
+        return Configuration(
+            dataset=component.value, digests={"dataset": component.digest},
+            **{"batch_size": 10, **fields},
+        )  # fmt: skip
+
+    assert (configuration().val_size, configuration().nll_images) == (7, 9)
+    for fields, said in (
+        ({"val_size": 8}, "has 7 validation images of its own; leave val_size out"),
+        ({"batch_size": 61}, "batch_size 61 is larger than the training set: 60 images"),
+        ({"nll_images": 10}, "nll_images 10 is larger than the test set: 9 images"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            configuration(**fields)
+
+
+BAD_VALUES = {
+    "mnst": r"unknown dataset 'mnst'; did you mean 'mnist'\?",
+    "faces.npz": r"faces.npz: No such file",
+    "faces/": r"faces: No such file",
+    "../faces/old": r"old: No such file",
+    "data.py": r"should also name what of it is the dataset",
+    "data.py:load": r"no such file",
+}
+
+
+@pytest.mark.parametrize("value", BAD_VALUES)
+def test_values_that_stand_for_nothing(value: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=BAD_VALUES[value]):
+        named(value, tmp_path, tmp_path / "data")
+    assert contents(tmp_path) == set()
+
+
+BAD_FUNCTIONS = {
+    "return 3": "data.py:load: returns int, and should return a mapping",
+    "return {'tran': [1]}": "unknown array 'tran'; did you mean 'train'?",
+    "return {'train': [[1, 2], [3]]}": "data.py:3: ValueError",
+    "return {'train': open(data_dir / 'x')}": "data.py:4: FileNotFoundError",
+    "return {'train': np.ones((50, 4))}": "data.py:load: train: has shape (50, 4)",
+    "return {'train': np.full((50, 4, 4), np.nan)}": "data.py:load: train: holds NaN",
+    "return {'train': np.full((50, 4, 4), None)}": "train: holds Python objects",
+    "raise SystemExit(3)": "data.py:4: SystemExit: 3",
+    "1 / 0": "data.py:4: ZeroDivisionError",
+}
+
+
+@pytest.mark.parametrize("body", BAD_FUNCTIONS)
+def test_functions_that_return_no_data_set(body: str, tmp_path: Path) -> None:
+    text = f"import numpy as np\n\ndef load(data_dir):\n    {body}\n"
+    (tmp_path / "data.py").write_text(text)
+    before = contents(tmp_path)
+    with pytest.raises(BadInput) as caught:
+        named("data.py:load", tmp_path, tmp_path / "data")
+    assert BAD_FUNCTIONS[body] in str(caught.value)
+    assert contents(tmp_path) == before

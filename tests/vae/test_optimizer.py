@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -99,10 +99,11 @@ def test_parameters_without_a_gradient_stay_and_their_steps_are_not_counted(
     )
     for model, optimizer in optimizers:
         for frozen in (False, True, False, True, True, False):
-            model[0].requires_grad_(not frozen)
-            before = model[0].weight.clone()
+            first = cast(nn.Linear, model[0])
+            first.requires_grad_(not frozen)
+            before = first.weight.clone()
             train(model, optimizer, 1)
-            assert torch.equal(model[0].weight, before) == frozen
+            assert torch.equal(first.weight, before) == frozen
     assert same(mine, theirs)
 
 

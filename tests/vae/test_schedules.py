@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -109,7 +110,7 @@ def test_what_is_constant_costs_nothing_in_a_step() -> None:
     assert Pace.of(Configuration(**{"lr_schedule.warmup": 2})).moves
 
 
-MOVING = {
+MOVING: dict[str, dict[str, Any]] = {
     "linear": {"beta_schedule": "linear", "beta_schedule.epochs": 3},
     "cyclical": {"beta_schedule": "cyclical", "beta_schedule.cycles": 2},
     "constant": {"lr_schedule.warmup": 2.5},

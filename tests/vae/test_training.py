@@ -44,7 +44,9 @@ def splits(transform=identity, channels: int = 1) -> Splits:  # type: ignore[no-
     gray = (255 * np.exp(-distance / 4)).astype(np.uint8)
     batches = transform(np.repeat(gray, channels, axis=1), 0)
     test = batches.part(50, 60)
-    return Splits(batches.part(0, 40), batches.part(40, 50), test, test)
+    val = batches.part(40, 50)
+    train = batches.part(0, 40)
+    return Splits(train, val, test, train, val, test, "bernoulli")
 
 
 def numbers(metrics: EpochMetrics) -> EpochMetrics:
