@@ -23,6 +23,7 @@ from pydantic import (
 
 from experiments.formatting import format_value
 from experiments.metrics import DECISION_METRICS
+from experiments.spec import remarks
 from experiments.spec.axes import check_choices, check_distinct, folder_of
 from experiments.spec.comparable import refuse_other_pixels
 from experiments.spec.pictures import Pictures
@@ -49,6 +50,7 @@ class Experiment:
         racing: stop giving seeds to a configuration that has lost
         pictures: that each trial logs
         diagnostics: whether each trial logs the dear ones, too
+        without_effect: what of the file changes nothing, a line each
     """
 
     name: str
@@ -59,6 +61,7 @@ class Experiment:
     study: StudyPlan | None = None
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
     diagnostics: bool = False
+    without_effect: tuple[str, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -94,7 +97,9 @@ class Experiment:
         of_data = sorted({note for data_set in known if data_set for note in data_set.notes})
         asked = self.study.corner_configurations() if self.study else self.configurations
         warned = dict.fromkeys(line for configuration in asked for line in warnings(configuration))
-        return [*of_data, *(f"warning: {line}" for line in warned)]
+        searched = remarks.of_study(self.study) if self.study else []
+        lines = [*self.without_effect, *searched, *warned]
+        return [*of_data, *(f"warning: {line}" for line in lines)]
 
     @property
     def components(self) -> list[Component]:
@@ -330,11 +335,14 @@ class _SweepFile(BaseModel):
         """Every combination that no rule excludes; one where an option makes no difference."""
         configurations: dict[str, Configuration] = {}
         taken: set[str] = set()
+        matched: set[int] = set()
         for varying in self._combinations():
             fields = self.fixed | varying
             effective = resolver.effective(fields)
             taken |= effective.keys()
-            if not any(_applies(rule, effective) for rule in self.exclude):
+            excluded_by = {i for i, rule in enumerate(self.exclude) if _applies(rule, effective)}
+            matched |= excluded_by
+            if not excluded_by:
                 configuration = resolver.configuration(fields, varying)
                 configurations.setdefault(configuration.id, configuration)
         rules = [(f"exclude.{i}", rule) for i, rule in enumerate(self.exclude)]
@@ -345,7 +353,15 @@ class _SweepFile(BaseModel):
         if self.racing:
             with at("racing"):
                 refuse_other_pixels(configurations.values())
-        return Experiment(self.name, axes, tuple(configurations.values()), self.seeds, self.racing)
+        without_effect = tuple(remarks.of_rules(self.exclude, matched))
+        return Experiment(
+            self.name,
+            axes,
+            tuple(configurations.values()),
+            self.seeds,
+            self.racing,
+            without_effect=without_effect,
+        )
 
     def _combinations(self) -> Iterator[dict[str, Any]]:
         """The fields that vary, in every combination."""

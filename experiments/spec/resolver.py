@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from vae.components import Component
 from vae.configuration import Configuration, explain
-from vae.datasets import complete
+from vae.datasets import complete, describe
 from vae.errors import BadInput
 from vae.registry import KINDS
 from vae.resolution import all_options, check_named, own_options
@@ -57,7 +57,10 @@ class Resolver:
     def effective(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Every field and every option that is taken, whether it is among `fields` or not."""
         plain = {name: value for name, value in fields.items() if "." not in name}
-        return DEFAULTS | plain | all_options(self.components(fields).values())
+        components = self.components(fields)
+        data = describe(components["dataset"])
+        sizes = {"val_size": data.val_size} if data else {}
+        return DEFAULTS | sizes | plain | all_options(components.values())
 
     def configuration(self, fields: Mapping[str, Any], varying: Mapping[str, Any]) -> Configuration:
         """Raises BadInput that names what varies."""
