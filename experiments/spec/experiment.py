@@ -19,6 +19,7 @@ from pydantic import (
 
 from experiments.formatting import format_value
 from experiments.metrics import DECISION_METRICS
+from experiments.spec import remarks
 from experiments.spec.axes import check_choices, check_distinct
 from experiments.spec.combinations import applies, combinations
 from experiments.spec.pictures import Pictures
@@ -46,6 +47,7 @@ class Experiment:
         racing: give seeds to those configurations alone of which something is undecided
         pictures: that each trial logs
         diagnostics: whether each trial logs the dear ones, too
+        without_effect: what of the file changes nothing, a line each
     """
 
     name: str
@@ -56,6 +58,7 @@ class Experiment:
     study: StudyPlan | None = None
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
     diagnostics: bool = False
+    without_effect: tuple[str, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -91,7 +94,9 @@ class Experiment:
         of_data = sorted({note for data_set in known if data_set for note in data_set.notes})
         asked = self.study.corner_configurations() if self.study else self.configurations
         warned = dict.fromkeys(line for configuration in asked for line in warnings(configuration))
-        return [*of_data, *(f"warning: {line}" for line in warned)]
+        searched = remarks.of_study(self.study) if self.study else []
+        lines = [*self.without_effect, *searched, *warned]
+        return [*of_data, *(f"warning: {line}" for line in lines)]
 
     @property
     def components(self) -> list[Component]:
@@ -276,11 +281,14 @@ class _SweepFile(BaseModel):
         """Every combination that no rule excludes; one where an option makes no difference."""
         configurations: dict[str, Configuration] = {}
         taken: set[str] = set()
+        matched: set[int] = set()
         for varying in combinations(self.grid, self.zip):
             fields = self.fixed | varying
             effective = resolver.effective(fields)
             taken |= effective.keys()
-            if not any(applies(rule, effective) for rule in self.exclude):
+            excluded_by = {i for i, rule in enumerate(self.exclude) if applies(rule, effective)}
+            matched |= excluded_by
+            if not excluded_by:
                 configuration = resolver.configuration(fields, varying)
                 configurations.setdefault(configuration.id, configuration)
         rules = [(f"exclude.{i}", rule) for i, rule in enumerate(self.exclude)]
@@ -291,7 +299,10 @@ class _SweepFile(BaseModel):
         competing = tuple(configurations.values())
         with at("racing"):
             racing = self.racing.rules(competing) if self.racing else None
-        return Experiment(self.name, axes, competing, self.seeds, racing)
+        without_effect = tuple(remarks.of_rules(self.exclude, matched))
+        return Experiment(
+            self.name, axes, competing, self.seeds, racing, without_effect=without_effect
+        )
 
 
 def _as_list(values: Any) -> list[Any]:

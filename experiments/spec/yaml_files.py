@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,14 @@ import yaml
 
 from vae.errors import BadInput
 from vae.registry import check_name
+
+_TYPES = ("bool", "float", "int", "str", "timestamp")
+
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_OCTAL_OR_HEXADECIMAL = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 
@@ -81,8 +91,48 @@ def parse_yaml(text: str) -> Any:
         raise BadInput(f"not YAML: {' '.join(str(error).split())}") from error
 
 
+def read_as_yaml_1_2(text: str) -> bool | int | float | str:
+    """A word without quotes as YAML 1.2 has it (its core schema, chapter 10.3.2)."""
+    if _BOOLEAN.fullmatch(text):
+        return text.lower() == "true"
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _OCTAL_OR_HEXADECIMAL.fullmatch(text):
+        return int(text, 0)
+    if _FRACTION.fullmatch(text):
+        return float(text)
+    if _NO_NUMBER.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+def _date(value: object) -> str:
+    return f"the date {value}"
+
+
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, where YAML itself would keep the last."""
+    """Safe YAML that refuses a key given twice, where YAML itself would keep the last; and what
+    YAML 1.1, which this is, and YAML 1.2, which people read, take for different things.
+    """
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        event = self.peek_event()
+        node = super().compose_scalar_node(anchor)
+        plain = event.tag is None and event.implicit[0]
+        if plain and node.tag.rpartition(":")[2] in _TYPES:
+            self._refuse_two_meanings(node)
+        return node
+
+    def _refuse_two_meanings(self, node: yaml.ScalarNode) -> None:
+        here, elsewhere = self.construct_object(node), read_as_yaml_1_2(node.value)
+        if isinstance(here, str) and isinstance(elsewhere, float):  # what it is, its field says
+            return
+        if repr(here) != repr(elsewhere):
+            meanings = [json.dumps(meaning, default=_date) for meaning in (here, elsewhere)]
+            raise BadInput(
+                f"line {node.start_mark.line + 1}: `{node.value}` means {meanings[0]} in YAML 1.1 "
+                f"and {meanings[1]} in YAML 1.2; write the one that is meant"
+            )
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

@@ -8,6 +8,9 @@ from experiments.spec.experiment import Experiment, load_experiment
 from experiments.spec.shard import Shard, take_part
 from experiments.spec.yaml_files import SHIPPED, find_experiment
 from vae.configuration import Configuration
+from vae.errors import BadInput
+
+STUDY = "study: {trials: 3, metric: nll, space: {val_size: [400, 500]}}"
 
 
 @pytest.fixture
@@ -148,3 +151,25 @@ def test_an_exclude_rule_sees_the_sizes_that_each_data_set_has_by_default(tmp_pa
         )
         left = [c.dataset for c in load_experiment(path).configurations]
         assert sorted([*left, excluded]) == ["mnist", "mnist5k", "patches"]
+
+
+def test_a_rule_that_matches_nothing_is_told(load) -> None:  # type: ignore[no-untyped-def]
+    experiment = load(
+        "grid: {encoder: [mlp3, mlp1], loss: [sse, bce]}\n"
+        "exclude: [{encoder: mlp1, loss: bce}, {encoder: conv}, {loss: sse, lr: 0.5}]"
+    )
+    assert experiment.notes == [
+        "warning: exclude.1: {encoder: conv} matches nothing of the grid",
+        "warning: exclude.2: {loss: sse, lr: 0.5} matches nothing of the grid",
+    ]
+
+
+def test_exclude_sees_the_val_size_of_the_data_set(load) -> None:  # type: ignore[no-untyped-def]
+    experiment = load("grid: {encoder: [mlp3, mlp1]}\nexclude: [{encoder: mlp1, val_size: 500}]")
+    assert fields(experiment, "encoder") == [("mlp3",)]
+
+
+@pytest.mark.parametrize("place", ["grid: {val_size: [400, 500]}\nracing: true", STUDY])
+def test_nothing_decides_between_other_validation_images(load, place) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(BadInput, match=r"val_size \(400 and 500\)"):
+        load(place)

@@ -59,7 +59,7 @@ def test_they_belong_to_the_experiment_and_change_no_identity(tmp_path: Path) ->
     [
         ("pictures: {evry: 5}\n", "", "pictures: unknown key 'evry'; did you mean 'every'?"),
         ("pictures: {every: -1}\n", "", "pictures.every"),
-        ("pictures: {every: yes}\n", "", "pictures.every"),
+        ("pictures: {every: true}\n", "", "pictures.every"),
         ("pictures: {samples: 0}\n", "", "pictures.samples"),
         ("pictures: 5\n", "", "pictures"),
         ("fixed: {image_every: 5}\n", "", "write `pictures: {every: N}`"),
