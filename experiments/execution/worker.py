@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
+import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
+
+import torch
 
 from experiments.execution.finals import epoch_metrics, finals_of, metric_so_far
 from experiments.execution.messages import EpochDone, Event, Notice, Task, TrialResult
-from experiments.execution.process import compute_device, prepare_process
+from experiments.execution.process import (
+    compute_device,
+    describe_device,
+    free_device_memory,
+    prepare_process,
+)
 from experiments.secrets import mask
 from experiments.spec.pictures import Pictures
 from experiments.tracking.errors import TrackingLost, TrackingRefused
@@ -22,7 +32,13 @@ from vae.training import Training, fit
 
 
 def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
-    """Do `work`. What goes wrong in it ends up in its run and in the result, and nowhere else."""
+    """Do a task. What goes wrong in it ends up in its run and in the result, and nowhere else."""
+    started = time.monotonic()
+    result = _advance_or_fail(task, report)
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def _advance_or_fail(task: Task, report: Callable[[Event], None]) -> TrialResult:
     # Every time: a process that took another's place may have done nothing before.
     prepare_process()
     user_code.remember_all(task.code)
@@ -31,6 +47,9 @@ def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
         return _advance(task, log, report)
     except TrackingLost as error:
         return TrialResult(task, "untracked", str(error))
+    except torch.cuda.OutOfMemoryError as error:
+        reason = f"out of memory on {_device_label(task)}: {error}".splitlines()[0]
+        return TrialResult(task, "out of memory", reason)
     except Diverged as error:
         return _fail(task, log, f"diverged: {error}", "")
     except OSError as error:
@@ -40,6 +59,12 @@ def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return _fail(task, log, reason, traceback.format_exc())
+    finally:
+        free_device_memory(task.device)
+
+
+def _device_label(task: Task) -> str:
+    return task.device_label or compute_device(task.device)
 
 
 def _fail(task: Task, log: TrialWriter, reason: str, details: str) -> TrialResult:
@@ -62,6 +87,7 @@ def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> T
     splits = load_splits(configuration, task.data_dir, device)
     if task.diagnostics and (splits.train_labels is None or splits.test_labels is None):
         report(Notice(task.label, "no labels: no accuracy of a linear probe, or of neighbours"))
+    log.tag({"device": describe_device(device, _device_label(task)), "host": socket.gethostname()})
     training = _restore(task, splits, device, report)
     for metrics in fit(training, splits, task.until):
         named = epoch_metrics(metrics, configuration.beta)
@@ -78,6 +104,7 @@ def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> T
                 epoch=metrics.epoch,
                 epochs=configuration.epochs,
                 metrics=named,
+                device=_device_label(task),
             )
         )
     if not training.is_over:

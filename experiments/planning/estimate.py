@@ -50,6 +50,14 @@ class Estimate:
                     total += n * self._configurations[configuration_id].epochs * per_epoch
             return total / n_workers
 
+    def seconds_of(self, configuration: Configuration, n_epochs: int) -> float | None:
+        """How long so many epochs take; None if nothing was measured."""
+        self.know(configuration)
+        with self._lock:
+            if not self._measured:
+                return None
+            return n_epochs * self._measured[self._nearest_measured(configuration.id)]
+
     def _nearest_measured(self, configuration_id: str) -> str:
         if configuration_id in self._measured:
             return configuration_id

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
 
 from experiments.planning.results import Results
 from experiments.tracking.run_record import RunRecord, State
@@ -69,11 +68,11 @@ def make_plan(
     Args:
         results: in which all of them have been asked for
         tracked: the run of each trial_id
-        resumable: the trial_ids that have a checkpoint
+        resumable: the run_ids that have a checkpoint
     """
     planned = []
     for trial in trials:
-        state = _state(trial, results, tracked.get(trial.id), trial.id in resumable)
+        state = _state(trial, results, tracked.get(trial.id), resumable)
         known = results[trial.configuration.id]
         todo = not known.pruned and not known.is_over(trial.seed)
         planned.append(PlannedTrial(trial, state, todo))
@@ -81,7 +80,7 @@ def make_plan(
 
 
 def _state(
-    trial: Trial, results: Results, record: RunRecord | None, has_checkpoint: bool
+    trial: Trial, results: Results, record: RunRecord | None, resumable: Collection[str]
 ) -> PlanState:
     """What is to be run again although it failed or was pruned is shown as what it is."""
     outcome = results.outcome(trial)
@@ -92,9 +91,5 @@ def _state(
     if record is not None and record.state in (State.PRUNED, State.FAILED):
         return PlanState(record.state)
     # Whoever ran it is dead: the sweep holds the lock.
+    has_checkpoint = record is not None and record.run_id in resumable
     return PlanState.RESUMABLE if has_checkpoint else PlanState.MISSING
-
-
-def find_checkpoints(folder: Path) -> set[str]:
-    """The trial_ids of interrupted trials, of each of which `folder` holds `<trial_id>.pt`."""
-    return {path.stem for path in folder.glob("*.pt")}

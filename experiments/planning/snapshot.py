@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,11 +30,13 @@ class Snapshot:
         trials: the run of each trial_id
         configurations: the run of each configuration_id
         outcomes: of each configuration_id, over all seeds that were ever asked for
+        deleted: the run_ids of trials that were deleted in MLflow
     """
 
     trials: Mapping[str, RunRecord]
     configurations: Mapping[str, RunRecord]
     outcomes: Mapping[str, Outcomes]
+    deleted: Set[str] = frozenset()
 
     def results(self, retry_failed: bool = False) -> Results:
         """What a sweep knows when it starts."""
@@ -55,11 +57,11 @@ def read_snapshot(tracker: ExperimentWriter, experiment: Experiment) -> Snapshot
             }
             for configuration_id, r in configurations.items()
         }
-        return Snapshot(known, configurations, finished)
+        return Snapshot(known, configurations, finished, deleted)
     records = tracker.records("trial")
     trials = by_trial(records)
     tracker.end_doubles(records, trials)
-    return Snapshot(trials, configurations, outcomes_of(trials.values()))
+    return Snapshot(trials, configurations, outcomes_of(trials.values()), deleted)
 
 
 def _all_finished(

@@ -11,8 +11,9 @@ from rich.table import Table
 
 from experiments.formatting import duration
 from experiments.planning.changed_code import changed_code
+from experiments.planning.checkpoint_files import find_checkpoints
 from experiments.planning.estimate import Estimate
-from experiments.planning.plan import Plan, PlanState, find_checkpoints, make_plan
+from experiments.planning.plan import Plan, PlanState, make_plan
 from experiments.planning.results import Results
 from experiments.planning.snapshot import outcomes_of, settled
 from experiments.spec.experiment import Experiment

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from experiments.execution.messages import Task, TrialResult
+from experiments.planning.checkpoint_files import checkpoint_file
 from experiments.planning.results import TrialOutcome
 from experiments.proposers.decisions import Advance
 from experiments.spec.experiment import Experiment
@@ -61,10 +62,11 @@ class TrialRuns:
         known = self._record(trial) is not None or trial.id in self._run_ids
         if trial.id not in self._run_ids:
             self._run_ids[trial.id] = self._open_run(trial, parent_run_id)
+        run_id = self._run_ids[trial.id]
         task = Task(
             trial=trial,
             label=f"{self._experiment.label(trial.configuration)} s{trial.seed}",
-            run_id=self._run_ids[trial.id],
+            run_id=run_id,
             until=advance.until,
             metric=self._experiment.metric,
             pictures=self._experiment.pictures,
@@ -76,7 +78,7 @@ class TrialRuns:
             tracking_uri=self._tracker.uri,
             data_dir=self._places.data_dir,
             device=self._places.device,
-            checkpoint=self._checkpoint(trial),
+            checkpoint=checkpoint_file(self._places.checkpoint_dir, run_id),
         )
         self._open[task.run_id] = task
         return task
@@ -100,9 +102,6 @@ class TrialRuns:
         self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
         return run_id
 
-    def _checkpoint(self, trial: Trial) -> Path:
-        return self._places.checkpoint_dir / f"{trial.id}.pt"
-
     def close(self, result: TrialResult) -> TrialResult:
         """Take note of what became of a task.
 
@@ -110,6 +109,7 @@ class TrialRuns:
         """
         if result.state == "lost":
             result = self._settle_lost(result)
+            result.task.checkpoint.unlink(missing_ok=True)
         if result.state != "advanced":
             self._open.pop(result.task.run_id, None)
         return result
@@ -128,10 +128,10 @@ class TrialRuns:
 
     def prune(self, trial: Trial, reason: str) -> None:
         """Run a trial no further."""
-        self._checkpoint(trial).unlink(missing_ok=True)
         record = self._records.get(trial.id)
         run_id = self._run_ids.get(trial.id, record.run_id if record else None)
         if run_id is not None:
+            checkpoint_file(self._places.checkpoint_dir, run_id).unlink(missing_ok=True)
             self._tracker.mark_pruned(run_id, reason)
             self._tracker.set_state(run_id, State.PRUNED)
             self._open.pop(run_id, None)

@@ -48,6 +48,10 @@ class TrialWriter:
         done = run.info.status == "FINISHED" and run.data.tags.get("completed") == "true"
         return dict(run.data.metrics) if done else None
 
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """In the place of what the run has under these names."""
+        patiently(self._mlflow.log_batch, self.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         if epoch not in self._epochs:
             now = int(time.time() * 1000)
