@@ -17,7 +17,7 @@ from benchmarks.options import Options
 from experiments.cli import Parser, run_command
 from vae.registry import check_name
 
-ROWS = ("peak", "startup", "growth", "overhead", "peers", "versus_reference")
+ROWS = ("peak", "diagnostics", "startup", "growth", "overhead", "peers", "versus_reference")
 """The modules of this package that have a `measure`; the longest comes last."""
 
 

@@ -3,8 +3,9 @@
     python -m benchmarks.same_bits before.json    # at the old commit: writes the file
     python -m benchmarks.same_bits before.json    # at the new one: compares with it
 
-Every encoder × loss × transform trains two epochs in two processes at once, which go through the
-trials in opposite orders: the two must agree as well, whatever else the process and the machine do.
+Every encoder × loss × transform, and one of every other way to train, trains two epochs in two
+processes at once, which go through the trials in opposite orders: the two must agree as well,
+whatever else the process and the machine do.
 """
 
 from __future__ import annotations
@@ -17,10 +18,18 @@ import multiprocessing
 import sys
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
-from vae.registry import ENCODERS, LOSSES, TRANSFORMS, check_loss_fits
+from vae.registry import (
+    BETA_SCHEDULES,
+    ENCODERS,
+    LOSSES,
+    OPTIMIZERS,
+    TRANSFORMS,
+    check_loss_fits,
+)
 
 _SMALL = {"dataset": "mnist5k", "val_size": 2900, "epochs": 2, "nll_images": 50, "nll_samples": 20}
 _SIZES = (
@@ -28,9 +37,21 @@ _SIZES = (
     {"batch_size": 96, "hidden_dim": 50, "latent_dim": 3},  # of which nothing fills a vector
 )
 
+_WAYS: tuple[dict[str, Any], ...] = (
+    *({"objective": "iwae", "loss": loss} for loss in LOSSES),
+    *({"optimizer": optimizer} for optimizer in OPTIMIZERS if optimizer != "adamw"),
+    *({"beta_schedule": schedule} for schedule in BETA_SCHEDULES if schedule != "constant"),
+    *({"lr_schedule": schedule} for schedule in ("burda", "cosine")),
+    {"lr_schedule": "steps", "lr_schedule.at": [1], "lr_schedule.warmup": 0.5},
+    {"free_bits": 0.5},
+    {"grad_clip": 1},
+    {"encoder": "mlp", "decoder": "mlp", "encoder.activation": "tanh", "decoder.bias": "data"},
+)
+"""Of training, each once, beside what is said there at its default."""
+
 
 def trials() -> list[Trial]:
-    """One of every encoder, loss and transform that go together, in two sizes."""
+    """One of every encoder, loss and transform that go together, in two sizes, and of `_WAYS`."""
     found = []
     for encoder, loss, transform in itertools.product(ENCODERS, LOSSES, TRANSFORMS):
         try:
@@ -41,6 +62,9 @@ def trials() -> list[Trial]:
         for sizes in _SIZES:
             configuration = Configuration(**_SMALL, **names, **sizes)
             found.append(Trial(configuration=configuration, seed=3))
+    for way in _WAYS:
+        fields = {**_SMALL, **_SIZES[1], "encoder": "mlp1", **way}
+        found.append(Trial(configuration=Configuration(**fields), seed=3))
     return found
 
 
