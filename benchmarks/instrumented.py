@@ -38,28 +38,26 @@ def advance_timed(task: Task) -> TrialResult:
     from experiments.execution import worker
 
     computing: list[float] = []
-    plain = worker.fit, worker.evaluate, worker.score
+    plain = worker.fit, worker.finals_of
     worker.fit = _timed_fit(worker.fit, computing)
-    worker.evaluate = _timed(worker.evaluate, computing)
-    worker.score = _timed(worker.score, computing)
+    worker.finals_of = _timed(worker.finals_of, computing)
     try:
         return _recorded(task, computing)
     finally:
-        worker.fit, worker.evaluate, worker.score = plain
+        worker.fit, worker.finals_of = plain
 
 
 def advance_without_training(task: Task) -> TrialResult:
     """As a worker does, but epochs and evaluations come from nowhere."""
     from experiments.execution import worker
 
-    plain = worker.fit, worker.evaluate, worker.score
+    plain = worker.fit, worker.finals_of
     worker.fit = _no_fit
-    worker.evaluate = lambda *_: _terms()
-    worker.score = lambda *given: dict.fromkeys(given[-1], 100.0)
+    worker.finals_of = _no_finals
     try:
         return _recorded(task, [])
     finally:
-        worker.fit, worker.evaluate, worker.score = plain
+        worker.fit, worker.finals_of = plain
 
 
 def _recorded(task: Task, computing: list[float]) -> TrialResult:
@@ -104,6 +102,16 @@ def _no_fit(training: Any, splits: Any, until: int) -> Iterator[Any]:
         metrics = EpochMetrics(training.epoch, _terms(), _terms(), 1.0, 1.0)
         training.keep_if_best(metrics)
         yield metrics
+
+
+def _no_finals(training: Any, splits: Any, diagnostics: bool) -> Any:
+    from experiments.execution.finals import Finals
+
+    names = ("test/return", "test/reconstruction", "test/kl", "val/nll", "test/nll")
+    use = ("test/active_units", "test/mutual_information")
+    of_training = {"return": training.best_return, "best_epoch": float(training.best_epoch)}
+    metrics = of_training | dict.fromkeys((*names, *use), 100.0)
+    return Finals(metrics, (1.0,) * training.trial.configuration.latent_dim)
 
 
 def _terms() -> Any:

@@ -19,6 +19,7 @@ from benchmarks.figures import Figure
 from benchmarks.instrumented import TrialTime
 from benchmarks.options import Options
 from experiments.execution import loop as execution
+from experiments.execution.engines import options_of
 from experiments.execution.messages import Task, TrialResult
 from experiments.spec.experiment import load_experiment
 from experiments.spec.shard import Shard
@@ -91,7 +92,7 @@ def _times(
         checkpoint_dir=folder,
         device="cpu",
         engine="processes",
-        engine_options={"workers": options.n_cores, "retries": 0, "timeout": None},
+        engine_options=options_of("processes", {"workers": options.n_cores, "retries": 0}),
         retry_failed=False,
         shard=Shard(1, 1),
         optuna_storage=None,

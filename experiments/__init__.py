@@ -1,6 +1,7 @@
 """Sweeps: from a question in YAML to an answer with error bars.
 
-For notebooks: `load_trials`, `load_curves`, `summarize`, `compare`, `main_effects`, `load_model`.
+For notebooks: `run`, `load_trials`, `load_curves`, `summarize`, `compare`, `main_effects`,
+`load_model`.
 
 A question's way through the packages. An import never goes from a package to one below it in
 this list; `tests/test_layering.py` holds it to that.
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from experiments.analysis.main_effects import main_effects as main_effects
     from experiments.analysis.statistics import summarize as summarize
     from experiments.models.load import load_model as load_model
+    from experiments.sweep.notebook import run as run
 
 _PUBLIC = {
     "compare": "experiments.analysis.comparison",
@@ -39,10 +41,19 @@ _PUBLIC = {
     "load_model": "experiments.models.load",
     "load_trials": "experiments.analysis.load",
     "main_effects": "experiments.analysis.main_effects",
+    "run": "experiments.sweep.notebook",
     "summarize": "experiments.analysis.statistics",
 }
 
-__all__ = ["compare", "load_curves", "load_model", "load_trials", "main_effects", "summarize"]
+__all__ = [
+    "compare",
+    "load_curves",
+    "load_model",
+    "load_trials",
+    "main_effects",
+    "run",
+    "summarize",
+]
 
 
 def __getattr__(name: str) -> Any:

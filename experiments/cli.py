@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import math
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -16,6 +19,15 @@ from experiments.secrets import mask
 from experiments.spec.shard import Shard
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from vae.errors import BadInput
+
+_PLAIN = "plain"
+_PLAINLY = {
+    "–": "-", "−": "-", "±": "+-", "×": "x", "·": ".", "•": "*", "…": "...", "β": "beta",
+    "σ": "sigma", "—": "-", "≥": ">=", "≤": "<=", "→": "->", "“": '"', "”": '"', "’": "'",
+}  # fmt: skip
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_UNITS = (86_400, 3600, 60, 1)
 
 _SCRIPTS = ("sweep.py", "analyze.py", "evaluate.py")
 _INSTALLED = "vae-"
@@ -74,6 +86,7 @@ def run_command(main: Callable[[], int]) -> NoReturn:
     """Run `main` and leave with its exit code; bad input is told as such, a bug as a bug."""
     # MLflow would report every command to its makers, and delay its exit for it.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    _write_what_can_be_written()
     try:
         sys.exit(main())
     except BadInput as error:
@@ -88,6 +101,21 @@ def run_command(main: Callable[[], int]) -> NoReturn:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _write_what_can_be_written() -> None:
+    """Where output is not UTF-8, a character that it does not have is no error."""
+    codecs.register_error(_PLAIN, _in_plain_characters)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_PLAIN)
+
+
+def _in_plain_characters(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_PLAINLY.get(character, "?") for character in text), error.end
 
 
 def _complain(message: str) -> int:
@@ -110,6 +138,19 @@ def share(text: str) -> float:
 
 def positive_seconds(text: str) -> float:
     return _number(text, float, at_least=1e-9, wanted="a number of seconds above 0")
+
+
+def duration(text: str) -> float:
+    """Seconds, of `2h30m`, `90m`, `1d`, `45s`."""
+    found = _DURATION.fullmatch(text.strip())
+    seconds = sum(
+        float(number) * scale
+        for number, scale in zip(found.groups() if found else (), _UNITS, strict=False)
+        if number
+    )
+    if not seconds:
+        raise argparse.ArgumentTypeError(f"should be like 2h30m, 90m or 45s (got '{text}')")
+    return seconds
 
 
 def shard(text: str) -> Shard:

@@ -12,6 +12,11 @@ def format_value(value: object) -> str:
     return f"{value:.4g}"
 
 
+def count(n: int, noun: str) -> str:
+    """`1 trial`, `8 trials`"""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """`42 s`, `3 min 20 s`, `2 h 05 min`"""
     seconds = round(seconds)

@@ -61,6 +61,7 @@ class Metric:
 _NATS = "nats per image"
 _HIGHER, _LOWER, _NONE = Direction.HIGHER, Direction.LOWER, Direction.NONE
 _NLL_SCALE = ("dataset", "yardstick", *NLL_FIELDS)
+_LATENT_SCALE = ("dataset",)
 
 _TABLE = (
     Metric("return", _NATS, _HIGHER, "val", aggregate="return"),
@@ -71,6 +72,12 @@ _TABLE = (
     Metric("val/nll", _NATS, _LOWER, "val", scale=_NLL_SCALE, aggregate="val/nll"),
     Metric("test/nll", _NATS, _LOWER, "test", scale=_NLL_SCALE, aggregate="nll"),
     Metric("test/bits_per_dim", "bits per dimension", _LOWER, "test", scale=_NLL_SCALE),
+    Metric("test/active_units", "latent dimensions", _HIGHER, "test", scale=_LATENT_SCALE),
+    Metric("test/mutual_information", "nats", _HIGHER, "test", scale=_LATENT_SCALE),
+    Metric("test/nll_gap", _NATS, _LOWER, "test", scale=_NLL_SCALE),
+    Metric("test/bound_gap", _NATS, _LOWER, "test", scale=_NLL_SCALE),
+    Metric("test/probe_accuracy", "share of images", _HIGHER, "test", scale=_LATENT_SCALE),
+    Metric("test/knn_accuracy", "share of images", _HIGHER, "test", scale=_LATENT_SCALE),
     Metric("train/loss", _NATS, _LOWER, "train", final=False),
     Metric("train/reconstruction", _NATS, _LOWER, "train", final=False),
     Metric("train/kl", _NATS, _LOWER, "train", final=False),
@@ -78,6 +85,8 @@ _TABLE = (
     Metric("val/reconstruction", _NATS, _LOWER, "val", final=False),
     Metric("val/kl", _NATS, _LOWER, "val", final=False),
     Metric("val/return", _NATS, _HIGHER, "val", final=False),
+    Metric("lr", "", _NONE, "", final=False),
+    Metric("beta", "", _NONE, "", final=False),
     Metric("epoch_seconds", "seconds", _NONE, "", final=False),
     Metric("images_per_second", "images per second", _NONE, "train", final=False),
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from experiments import cli
-from experiments.cli import command, typed_command
+from experiments.cli import command, duration, typed_command
+from tests.conftest import REPOSITORY, Workspace, environment
 
 
 @pytest.fixture
@@ -56,6 +59,34 @@ def test_in_a_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert command("sweep", "x") == f"python {cli._CHECKOUT / 'sweep.py'} x"
     monkeypatch.setattr(cli, "_CHECKOUT", tmp_path)
     assert command("sweep", "x") == "vae-sweep x"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("45s", 45), ("90m", 5400), ("2h30m", 9000), ("1d", 86400), (" 1h1s ", 3601)],
+)
+def test_times_as_people_write_them(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0s", "90", "2h30", "30m2h", "-1h", "1.5h", "h"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="2h30m"):
+        duration(text)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_output_that_is_not_utf_8(encoding: str, workspace: Workspace) -> None:
+    """github.com/Textualize/rich/issues/826: it ended in a traceback."""
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "sweep.py", "tiny.yaml", "--dry-run"],
+        cwd=workspace.folder, capture_output=True, encoding=encoding,
+        env=environment() | {"PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    times = "x" if encoding == "ascii" else "×"
+    assert f"4 configurations {times} 2 seeds = 8 trials" in done.stdout
 
 
 def test_passwords_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.formatting import duration, format_value
+from experiments.formatting import count, duration, format_value
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,12 @@ from experiments.formatting import duration, format_value
 )  # fmt: skip
 def test_a_value_in_a_label(value: object, text: str) -> None:
     assert format_value(value) == text
+
+
+def test_a_count_and_its_noun_agree() -> None:
+    assert [count(n, "trial") for n in (0, 1, 36, 1000)] == [
+        "0 trials", "1 trial", "36 trials", "1,000 trials",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

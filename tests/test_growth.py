@@ -26,7 +26,7 @@ def test_start_up_grows_no_faster_than_the_sweep(tmp_path: Path) -> None:
         started = time.perf_counter()
         done = Workspace(folder).run("sweep.py", "many.yaml")
         seconds[n_trials] = time.perf_counter() - started
-        assert f"0 trials finished, {n_trials} had been before" in done.stderr
+        assert f"0 trials finished, {n_trials:,} already finished" in done.stderr
     for n_trials, taken in seconds.items():
         print(f"{n_trials:>6} trials, all done: {taken:.1f} s")
     exponent = math.log10(seconds[10_000] / seconds[1_000])

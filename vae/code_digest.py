@@ -40,10 +40,15 @@ class Reached:
         self._take(content, content.bindings.get(name, content.statements))
 
     def _executed(self, module: LocalModule) -> _Content:
-        """The module with what importing it does."""
+        """The module with what importing it does, also by what it imports in turn."""
         if module.name not in self._contents:
             content = self._contents[module.name] = _Content(module)
             self._take(content, content.effects)
+            for statement in content.statements:
+                if isinstance(statement, ast.Import | ast.ImportFrom):
+                    for wanted in module.imports(statement):
+                        for imported in self._modules.meant_by(wanted):
+                            self._executed(imported)
         return self._contents[module.name]
 
     def _take(self, content: _Content, statements: Iterable[ast.stmt]) -> None:

@@ -27,7 +27,7 @@ from vae.decoding import DataSet
 from vae.errors import BadInput
 from vae.registry import KINDS, check_name
 from vae.resolution import all_options, check_named, checked_before, own_options, resolve_components
-from vae.signatures import frozen
+from vae.signatures import with_tuples
 
 NLL_FIELDS = ("nll_samples", "nll_images")
 """Fields that are the same for all trials of an experiment, or their nll could not be compared."""
@@ -267,7 +267,7 @@ def check_field(name: str, value: Any, base_folder: Path | None = None) -> Any:
     """
     check_field_name(name)
     if "." in name:
-        return frozen(value)
+        return with_tuples(value)
     if isinstance(value, bool):  # pydantic would read `epochs: yes` as 1
         raise BadInput("should be a number or a name, not yes or no")
     try:

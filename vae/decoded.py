@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 from pathlib import Path
 
 from vae import data_cache, user_code
 from vae.components import Component
-from vae.datasets import KNOWN, blamed_on, cache_key, digest_of_returned, find, source_of
+from vae.datasets import KNOWN, blamed_on, cache_key, digest_of_returned, find, path_of, source_of
 from vae.decoding import Images, Progress, Source, content_digest, no_progress
 from vae.errors import BadInput
-from vae.file_digests import write_down
+from vae.file_digests import is_written_down, write_down
 
 
 def prepare(
@@ -35,6 +36,7 @@ def prepare(
         return
     key = cache_key(component)
     if data_cache.facts(data_dir, key):
+        _remember_digest(component, data_dir)
         return
     found = None
     if component.digest and not component.is_code:
@@ -46,6 +48,14 @@ def prepare(
             _decode(component, source, data_dir, on_progress)
         if found:
             write_down(found, data_dir)
+
+
+def _remember_digest(component: Component, data_dir: Path) -> None:
+    """Of a file whose content is as before, but not the time at which it was written."""
+    path = path_of(component)
+    if path and not is_written_down(path, data_dir):
+        with contextlib.suppress(BadInput), data_cache.lock(data_dir, "cache"):  # or read again
+            write_down(path, data_dir)
 
 
 def _decode(component: Component, source: Source, data_dir: Path, on_progress: Progress) -> None:

@@ -48,9 +48,16 @@ def digest_of_files(
 
 def write_down(place: Path, data_dir: Path) -> None:
     """Remember the digest of `place` for the next process; the caller holds the lock."""
-    if place in _known:
+    if not is_written_down(place, data_dir):
         signature, digest = _known[place]
         data_cache.remember(data_dir, place, {"signature": signature, "digest": digest})
+
+
+def is_written_down(place: Path, data_dir: Path) -> bool:
+    """Whether the next process will know what this one knows of `place`, if anything."""
+    remembered = data_cache.remembered(data_dir, place)
+    found = remembered.get("signature"), remembered.get("digest")
+    return place not in _known or _known[place] == found
 
 
 def signature(place: Path, paths: Iterable[str]) -> str:

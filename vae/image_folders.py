@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from vae.decoding import PARTS, Part, Source, by
 from vae.errors import BadInput
+from vae.local_modules import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,8 +77,10 @@ def image_folder(folder: Path, *, size: int = 0, yardstick: str = "discretised")
     }
     notes: tuple[str, ...] = ()
     if listing.others:
-        notes = (f"{folder}: {listing.others} files are neither PNG nor JPEG and are left out",)
-    return Source(str(folder), parts, notes)
+        notes = (
+            f"{shown(folder)}: {listing.others} files are neither PNG nor JPEG and are left out",
+        )
+    return Source(shown(folder), parts, notes)
 
 
 # ----------------------------------------------------------------------- which files

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 from vae.decoding import Source
 from vae.errors import BadInput
 from vae.image_arrays import RawArray, in_memory, source_of_arrays
+from vae.local_modules import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,7 @@ def npz_file(path: Path, *, yardstick: str = "discretised") -> Source:
     with _damage(path), zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.endswith(".npy")]
         arrays = {name.removesuffix(".npy"): _array(path, name, archive) for name in names}
-    return source_of_arrays(str(path), arrays)
+    return source_of_arrays(shown(path), arrays)
 
 
 @contextlib.contextmanager
@@ -44,10 +45,10 @@ def _damage(path: Path) -> Iterator[None]:
     except BadInput:  # which is a ValueError
         raise
     except FileNotFoundError as error:
-        raise BadInput(f"{path}: no such file") from error
+        raise BadInput(f"{shown(path)}: no such file") from error
     except _TROUBLE as error:
         reason = " ".join(str(error).split())[:80] or type(error).__name__
-        raise BadInput(f"{path}: is truncated, or no npz file ({reason})") from error
+        raise BadInput(f"{shown(path)}: is truncated, or no npz file ({reason})") from error
 
 
 def _array(path: Path, name: str, archive: zipfile.ZipFile) -> RawArray:

@@ -178,7 +178,7 @@ def check_value(default: Plain, value: Any) -> Plain:
     if isinstance(default, tuple):
         return _check_tuple(default, value)
     if default is None:
-        return _check_plain(frozen(value))
+        return _check_plain(with_tuples(value))
     if isinstance(default, bool):
         return _of_type(bool, value, "true or false")
     if isinstance(default, int):
@@ -193,7 +193,7 @@ def _check_tuple(default: tuple[Any, ...], value: Any) -> Plain:
     if not isinstance(value, list | tuple):
         raise BadInput(f"should be a list, such as {list(default)} (got {value!r})")
     if not default:
-        return _check_plain(frozen(value))
+        return _check_plain(with_tuples(value))
     return tuple(check_value(default[0], item) for item in value)
 
 
@@ -213,6 +213,6 @@ def _of_type(kind: type, value: Any, wanted: str) -> Any:
     return value
 
 
-def frozen(value: Any) -> Any:
+def with_tuples(value: Any) -> Any:
     """`value` with tuples for lists, as YAML and JSON give them."""
-    return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value
+    return tuple(map(with_tuples, value)) if isinstance(value, list | tuple) else value

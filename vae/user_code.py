@@ -53,6 +53,13 @@ class Code:
         folder = Path(self.folder)
         return LocalModules(dict(self.files).get, lambda path: shown(folder / path))
 
+    def has(self, name: str) -> bool:
+        """Whether a module of that dotted name, or one below it, is among the files."""
+        inside = f"{name.replace('.', '/')}/"
+        return any(self.modules.with_parents(name)) or any(
+            path.startswith(inside) for path, _ in self.files
+        )
+
     @property
     def place(self) -> str:
         """FILE:LINE of the definition, or as near as the text tells."""
@@ -190,8 +197,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         code = _roots[root]
         module = code.modules.find(name)
         if module is None:
-            inside = f"{name}.".replace(".", "/").lstrip("/")
-            if not any(file.startswith(inside) for file, _ in code.files):
+            if name and not code.has(name):
                 return None
             return importlib.machinery.ModuleSpec(fullname, _Folder(), is_package=True)
         loader = _Loader(code, module, root)
@@ -240,8 +246,7 @@ class _Loader(importlib.abc.InspectLoader):
         fromlist: Sequence[str] = (),
         level: int = 0,
     ) -> ModuleType:
-        is_local = level == 0 and any(self._code.modules.with_parents(name))
-        if not is_local:
+        if level or not self._code.has(name):
             return builtins.__import__(name, globals, locals, fromlist, level)
         module = builtins.__import__(f"{self._root}.{name}", globals, locals, fromlist, 0)
         return module if fromlist else getattr(module, name.partition(".")[0])

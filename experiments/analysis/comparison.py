@@ -19,6 +19,7 @@ from experiments.analysis.statistics import (
 )
 from experiments.analysis.trial_columns import comparable, varying_fields
 from experiments.metrics import find_metric
+from vae.configuration import RETURN_SCALE_FIELDS
 
 
 def compare(trials: pd.DataFrame, metric: str = "return") -> pd.DataFrame:
@@ -65,8 +66,10 @@ _COMPARISON = (
 
 def _groups(finished: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
     columns = comparable(finished, find_metric(metric).scale)
-    for values, group in finished.groupby(columns, sort=False):
-        yield " ".join(map(str, values)), group
+    # Which yardstick it is only needs saying where there are several.
+    told = [c for c in columns if c in RETURN_SCALE_FIELDS or finished[c].nunique() > 1]
+    for _, group in finished.groupby(columns, sort=False):
+        yield " ".join(map(str, group[told].iloc[0])), group
 
 
 def _compare_group(

@@ -20,7 +20,7 @@ from experiments.tracking.uris import default_uri
 from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial, as_written_today
 from vae.errors import BadInput
-from vae.signatures import frozen
+from vae.signatures import with_tuples
 
 
 def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFrame:
@@ -131,7 +131,7 @@ def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> d
         "code_digest": tags.get("code_digest", ""),
         "data_digest": tags.get("data_digest", ""),
         "yardstick": configuration_run.tags.get("yardstick", ""),
-        **{name: frozen(value) for name, value in fields.items() if name != "digests"},
+        **{name: with_tuples(value) for name, value in fields.items() if name != "digests"},
     }
     finals = record.metrics if record and state == "finished" else {}
     return row | {name: finals.get(name) for name in FINAL_METRICS}

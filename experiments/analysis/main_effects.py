@@ -11,6 +11,7 @@ from experiments.analysis.statistics import holm, paired_p_value, t_interval
 from experiments.analysis.trial_columns import (
     NOT_TAKEN,
     VERSIONS,
+    comparable,
     varying_fields,
     with_options_filled,
 )
@@ -37,6 +38,8 @@ def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
     finished = trials[trials["state"] == "finished"].dropna(subset=[metric])
     finished = with_options_filled(finished)
     axes = varying_fields(trials)
+    # Never across what the metric does not compare, such as the shape of the images.
+    scale = [c for c in comparable(finished, find_metric(metric).scale) if c not in axes]
     rows = [
         row
         for axis in axes
@@ -45,7 +48,10 @@ def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
         and finished[axis].nunique() <= _MOST_VALUES
         # Of a component's options, every value counts as that component.
         for row in _effects_of(
-            axis, [a for a in axes if a != axis and not a.startswith(f"{axis}.")], finished, metric
+            axis,
+            scale + [a for a in axes if a != axis and not a.startswith(f"{axis}.")],
+            finished,
+            metric,
         )
     ]
     frame = pd.DataFrame(rows, columns=[*_EFFECT[:-1]])

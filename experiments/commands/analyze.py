@@ -46,7 +46,8 @@ def _main() -> int:
     if arguments.register is not None:
         from experiments.models.register import register_best  # torch takes its time to import
 
-        print(register_best(name, arguments.tracking_uri, arguments.register))
+        uri, trusted = arguments.tracking_uri, arguments.trust_code
+        print(register_best(name, uri, arguments.register, trusted))
     return 0
 
 
@@ -64,4 +65,5 @@ def _parser() -> Parser:
         help="also register the best seed of the configuration with the best mean val/nll as "
         "MLflow model NAME, alias `champion`",
     )
+    add("--trust-code", action="store_true", help="with --register, as that of the evaluation")
     return parser

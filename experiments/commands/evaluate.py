@@ -10,6 +10,8 @@ from typing import NoReturn
 from experiments.cli import Parser, check_can_be_made, positive_int, run_command
 from experiments.spec.yaml_files import experiment_name
 from experiments.tracking.uris import default_uri
+from vae.datasets import check_dataset, place
+from vae.errors import at
 
 MOST_SAMPLES = 5000
 
@@ -21,16 +23,19 @@ def main() -> NoReturn:
 
 def _main() -> int:
     arguments = _parser().parse_args()
+    if arguments.dataset is not None:
+        with place(arguments.data_dir), at("--dataset"):
+            check_dataset(arguments.dataset, Path.cwd())
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
     from experiments.models.load import choose  # MLflow takes its time to import, and so does torch
 
     chosen = choose(experiment_name(arguments.run), arguments.tracking_uri)
-    from experiments.execution.devices import check_device
+    from experiments.execution.devices import find_devices
     from experiments.models.evaluate import evaluate_subject, load_subject
     from experiments.models.terminal import print_evaluation
 
-    check_device(arguments.device)
+    find_devices(arguments.device)
     subject = load_subject(
         chosen,
         arguments.data_dir,

@@ -31,13 +31,15 @@ def _main() -> int:
     if arguments.dry_run:
         from experiments.sweep.dry_run import print_plan
 
+        engine, request = ENGINES[options.engine], options.request(experiment)
         print_plan(
             take_part(experiment, arguments.shard),
             arguments.tracking_uri,
             checkpoint_folder(experiment.name, arguments.tracking_uri, arguments.checkpoint_dir),
-            ENGINES[options.engine].n_workers(options.request(experiment)),
+            engine.n_workers(request),
             arguments.retry_failed,
         )
+        print(f"with {engine.describe(request)}")
         return 0
 
     from experiments.sweep.run import run_sweep  # MLflow takes its time to import

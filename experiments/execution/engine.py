@@ -85,12 +85,14 @@ class Engine:
         summary: for --help
         options: those that it takes; one that is missing here is refused
         n_workers: how many tasks at once, as far as that can be told without joining anything
+        describe: who does the work, for the plan; as far as that
         open: checks everything before anything is written (BadInput), and closes what it joined
     """
 
     summary: str
     options: tuple[Option, ...]
     n_workers: Callable[[Request], int]
+    describe: Callable[[Request], str]
     open: Callable[[Request], AbstractContextManager[OpenEngine]]
 
 
@@ -102,4 +104,9 @@ RETRIES = Option(
     non_negative_int,
     default=2,
 )
-TIMEOUT = Option("--timeout", "SECONDS", "that a trial may take", positive_seconds)
+TIMEOUT = Option(
+    "--timeout",
+    "SECONDS",
+    "that a trial may take, over all of its tasks and retries",
+    positive_seconds,
+)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import queue
 import signal
-from collections import Counter
+import time
 from concurrent.futures import Future, TimeoutError
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pebble import ProcessExpired
@@ -27,53 +27,112 @@ class Proposer(Protocol):
 
 
 class Executor(Protocol):
-    """Gets work done somewhere."""
+    """Gets work done somewhere.
 
-    capacity: int
-    """How many pieces it works on at once."""
+    Attributes:
+        n_free: how many more tasks it can work on now
+        can_isolate: it can do a task whose device no other task uses meanwhile
+    """
+
+    @property
+    def n_free(self) -> int: ...
+
+    @property
+    def can_isolate(self) -> bool: ...
 
     def submit(self, task: Task) -> Future[TrialResult]:
-        """Start `work`. A future that raises means that its worker was lost."""
+        """Start `task`. A future that raises means that its worker was lost."""
 
     def stop(self) -> None:
         """Leave nothing running; work that was not finished keeps its last checkpoint."""
 
 
-def drive(proposer: Proposer, executor: Executor, retries: int) -> None:
+@dataclass
+class _Attempts:
+    """What a trial has used up of what it may: seconds of its timeout, lost workers."""
+
+    seconds: float = 0.0
+    n_lost: int = 0
+
+
+def drive(
+    proposer: Proposer, executor: Executor, retries: int, timeout: float | None = None
+) -> None:
     """Ask, work, tell, until there is nothing left to ask.
 
     Args:
         retries: how often a trial whose worker was lost goes on from its checkpoint
+        timeout: seconds that a trial may take over all of its tasks and retries
 
     Raises:
         TrackingLost: what was finished is tracked, the rest can be resumed.
     """
-    over: queue.SimpleQueue[tuple[Task, Future[TrialResult]]] = queue.SimpleQueue()
-    losses: Counter[str] = Counter()
-    n_running = 0
+    loop = _Loop(executor, retries, timeout)
+    while True:
+        # What has ended is told first: it decides what is asked for.
+        if loop.has_result or executor.n_free < 1 or (task := proposer.ask()) is None:
+            if not loop.n_running:
+                return
+            if (result := loop.next_result()) is not None:
+                proposer.tell(result)
+        else:
+            loop.start(task)
 
-    def start(task: Task) -> None:
+
+class _Loop:
+    """Tasks under way, and what their trials have used up before."""
+
+    def __init__(self, executor: Executor, retries: int, timeout: float | None) -> None:
+        self.n_running = 0
+        self._executor = executor
+        self._retries = retries
+        self._timeout = timeout
+        self._over: queue.SimpleQueue[tuple[Task, float, Future[TrialResult]]] = queue.SimpleQueue()
+        self._attempts: dict[str, _Attempts] = {}
+
+    def start(self, task: Task) -> None:
+        if self._timeout is not None:
+            spent = self._attempts.get(task.run_id, _Attempts()).seconds
+            # Never nothing: a trial whose time is up before a task is told so by its worker.
+            task = replace(task, timeout=max(self._timeout - spent, 1e-3))
+        started = time.monotonic()
+        self.n_running += 1
         # Each tells of its own end: asking all that run who has ended would take longer the more
         # there are.
-        executor.submit(task).add_done_callback(lambda future: over.put((task, future)))
+        self._executor.submit(task).add_done_callback(
+            lambda future: self._over.put((task, started, future))
+        )
 
-    while True:
-        while n_running < executor.capacity and (next_work := proposer.ask()) is not None:
-            start(next_work)
-            n_running += 1
-        if not n_running:
-            return
-        task, future = over.get()
+    @property
+    def has_result(self) -> bool:
+        return not self._over.empty()
+
+    def next_result(self) -> TrialResult | None:
+        """Wait for the end of a task; None if its trial has been started again."""
+        task, started, future = self._over.get()
+        self.n_running -= 1
         result = _result(future, task)
         if result.state == "untracked":
             raise TrackingLost(result.error)
-        if result.state == "lost":
-            losses[task.run_id] += 1
-            if losses[task.run_id] <= retries:
-                start(replace(task, fresh=False))
-                continue
-        n_running -= 1
-        proposer.tell(result)
+        attempts = self._attempts.setdefault(task.run_id, _Attempts())
+        attempts.seconds += time.monotonic() - started if result.seconds is None else result.seconds
+        if again := self._another_try(result, attempts):
+            self.start(replace(again, fresh=False))
+            return None
+        if result.state != "advanced":
+            del self._attempts[task.run_id]
+        return replace(result, state="lost") if result.state == "out of memory" else result
+
+    def _another_try(self, result: TrialResult, attempts: _Attempts) -> Task | None:
+        task = result.task
+        if result.state == "out of memory":
+            alone = not task.alone and self._executor.can_isolate
+            return replace(task, alone=True) if alone else None
+        if result.state != "lost":
+            return None
+        attempts.n_lost += 1
+        in_time = self._timeout is None or attempts.seconds < self._timeout
+        return task if attempts.n_lost <= self._retries and in_time else None
 
 
 def _result(future: Future[TrialResult], task: Task) -> TrialResult:

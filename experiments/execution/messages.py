@@ -22,10 +22,15 @@ class Task:
         metric: what whoever asks wants to know before the last epoch: `return` or `val/nll`
         fresh: the run has just been made and is empty
         archive: put the kept model's weights into the run
+        device: on which the process computes that does it
         checkpoint: the file of its checkpoint, which need not exist
         pictures: that the trial logs
         code: what of the user's own it executes, by digest
         data_path: the user's own file or folder of images, on the parent's machine
+        diagnostics: log the dear ones, too
+        device_label: what people call the device, where that is something else
+        timeout: seconds that are left to its trial
+        alone: nobody else is to compute on its device meanwhile
     """
 
     trial: Trial
@@ -42,6 +47,10 @@ class Task:
     pictures: Pictures = field(default_factory=Pictures)
     code: Mapping[str, Code] = field(default_factory=dict)
     data_path: Path | None = None
+    diagnostics: bool = False
+    device_label: str = ""
+    timeout: float | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,20 +60,27 @@ class TrialResult:
     Attributes:
         state: "finished"; "advanced" (to `until`, before its last epoch); "failed" (diverged, or
             an exception: its run says so already); "lost" (the worker died or took too long);
-            "untracked" (the tracking store stayed away, or the disk is full)
+            "out of memory" (of its device's; its run does not say so yet); "untracked" (the
+            tracking store stayed away, or the disk is full)
         error: why, in one line, where the state is not a success
         metrics: the final ones of a finished trial; of one that advanced, the one asked for
+        seconds: that the worker spent on it, if it could still say
     """
 
     task: Task
     state: str
     error: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class EpochDone:
-    """A worker's news, small enough for one atomic write to a pipe."""
+    """A worker's news, small enough for one atomic write to a pipe.
+
+    Attributes:
+        device: what people call it
+    """
 
     worker: int
     label: str
@@ -72,6 +88,7 @@ class EpochDone:
     epoch: int
     epochs: int
     metrics: Mapping[str, float]
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

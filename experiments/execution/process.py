@@ -39,3 +39,16 @@ def compute_device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted
+
+
+def describe_device(device: str, label: str) -> str:
+    """For people: `cpu`, `cuda:2 (NVIDIA H100)`"""
+    if not device.startswith("cuda"):
+        return label
+    return f"{label} ({torch.cuda.get_device_name(device)})"
+
+
+def free_device_memory(device: str) -> None:
+    """Give back what torch keeps of a GPU's memory: others compute there, too."""
+    if device != "cpu" and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

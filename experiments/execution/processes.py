@@ -5,68 +5,102 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.execution.devices import check_device
-from experiments.execution.engine import RETRIES, TIMEOUT, WORKERS, Engine, OpenEngine, Request
+from experiments.cli import positive_int
+from experiments.execution.devices import Device, find_devices, spread
+from experiments.execution.engine import (
+    RETRIES,
+    TIMEOUT,
+    WORKERS,
+    Engine,
+    OpenEngine,
+    Option,
+    Request,
+)
+from experiments.execution.listener import never_raising
 from experiments.execution.locks import join_workers
+from experiments.execution.main_guard import check_main_is_guarded
 from experiments.execution.messages import Event, Task, TrialResult
 from experiments.execution.resources import cpu_cores
+from vae.errors import BadInput
 
 if TYPE_CHECKING:
     from pebble import ProcessPool
 
 
+@dataclass(eq=False)
+class _Worker:
+    """A process that belongs to a device for its life, as does the one that takes its place.
+
+    Attributes:
+        pool: of this one process. A pool's workers share locks, and one that is killed while it
+            holds them takes the others with it; here it takes its own trial only.
+    """
+
+    pool: ProcessPool
+    device: Device
+    busy: bool = False
+
+
 class Processes:
     """Spawned workers that live for the whole sweep, one trial at a time each.
 
-    Every worker has a pool of its own. A pool's workers share locks, and one that is killed
-    while it holds them takes the others with it; here it takes its own trial only.
+    A task that is to have its device for itself closes the device: its workers take nothing new,
+    and once all of them are idle, one does the task.
     """
 
     def __init__(
-        self,
-        n_workers: int,
-        on_event: Callable[[Event], None],
-        workers_lock: Path,
-        timeout: float | None = None,
+        self, devices: Sequence[Device], on_event: Callable[[Event], None], workers_lock: Path
     ) -> None:
-        """Start the workers.
+        """Start a worker on each of `devices`, which may name one several times.
 
         Args:
             on_event: called with what the workers tell, in a thread of its own
             workers_lock: every worker holds it for as long as it lives
-            timeout: seconds that a task may take
         """
+
         self._workers_lock = workers_lock
-        self.capacity = n_workers
-        self._timeout = timeout
         self._context = multiprocessing.get_context("spawn")
         self._events, self._event_pipe = self._context.Pipe(duplex=False)
         self._listener = threading.Thread(
-            target=_listen, args=(self._events, on_event), daemon=True
+            target=_listen, args=(self._events, never_raising(on_event)), daemon=True
         )
         self._listener.start()
-        self._pools = [self._new_pool() for _ in range(n_workers)]
-        # A future is done a moment before its callback has made its pool idle: wait for that.
-        self._idle: queue.LifoQueue[ProcessPool] = queue.LifoQueue()
-        for pool in self._pools:
-            self._idle.put(pool)
+        self._lock = threading.RLock()  # futures end in threads of their own
+        self._workers = [_Worker(self._new_pool(device), device) for device in devices]
+        self._closed: dict[Device, deque[tuple[Task, Future[TrialResult]]]] = {}
+        self._ran_out_on: dict[str, Device] = {}
+        self._replaced: list[ProcessPool] = []
 
-    def _new_pool(self) -> ProcessPool:
+    @property
+    def n_free(self) -> int:
+        with self._lock:
+            return len(self._free())
+
+    def _free(self) -> list[_Worker]:
+        return [w for w in self._workers if not w.busy and w.device not in self._closed]
+
+    @property
+    def can_isolate(self) -> bool:
+        """Whether workers share a device."""
+        return len({w.device for w in self._workers}) < len(self._workers)
+
+    def _new_pool(self, device: Device) -> ProcessPool:
         from pebble import ProcessPool  # takes its time to import, and a dry run needs none
 
         pool = ProcessPool(
             max_workers=1,
             initializer=_become_worker,
-            initargs=(self._event_pipe, self._workers_lock),
+            initargs=(self._event_pipe, self._workers_lock, device),
             context=self._context,
         )
         with _ctrl_c_ignored():  # also by the worker while it starts
@@ -74,31 +108,65 @@ class Processes:
         return pool
 
     def submit(self, task: Task) -> Future[TrialResult]:
-        pool = self._idle.get(timeout=60)
-        if not pool.active:  # its worker died while it had nothing to do
-            pool = self._replace(pool)
-        future: Future[TrialResult] = pool.schedule(
-            _advance_in_worker, args=(task,), timeout=self._timeout
-        )
-        future.add_done_callback(lambda done: self._release(pool, done))
+        future: Future[TrialResult] = Future()
+        with self._lock:
+            if task.alone:
+                device = self._ran_out_on.pop(task.run_id)
+                self._closed.setdefault(device, deque()).append((task, future))
+                self._go_on_with_closed(device)
+            else:
+                self._start(self._free()[0], task, future)
         return future
 
-    def _release(self, pool: ProcessPool, done: Future[TrialResult]) -> None:
-        if not done.cancelled() and done.exception() is not None:
-            pool.stop()  # whatever state its locks are in
-        self._idle.put(pool)
+    def _go_on_with_closed(self, device: Device) -> None:
+        """Once nobody works on a closed device: its next task, or open it."""
+        workers = [w for w in self._workers if w.device == device]
+        if any(w.busy for w in workers):
+            return
+        if self._closed[device]:
+            self._start(workers[0], *self._closed[device].popleft())
+        else:
+            del self._closed[device]
 
-    def _replace(self, pool: ProcessPool) -> ProcessPool:
-        pool.stop()
-        pool.join()
-        self._pools.remove(pool)
-        self._pools.append(self._new_pool())
-        return self._pools[-1]
+    def _start(self, worker: _Worker, task: Task, future: Future[TrialResult]) -> None:
+        if not worker.pool.active:  # its process died
+            self._replaced.append(worker.pool)
+            worker.pool = self._new_pool(worker.device)
+        worker.busy = True
+        device = worker.device
+        task = replace(task, device="cuda" if device.is_gpu else "cpu", device_label=device.label)
+        scheduled: Future[TrialResult] = worker.pool.schedule(
+            _advance_in_worker, args=(task,), timeout=task.timeout
+        )
+        scheduled.add_done_callback(lambda done: self._end(worker, task, done, future))
+
+    def _end(
+        self,
+        worker: _Worker,
+        task: Task,
+        done: Future[TrialResult],
+        future: Future[TrialResult],
+    ) -> None:
+        """The worker is free first: whoever waits for the future may ask for it at once."""
+        error = CancelledError() if done.cancelled() else done.exception()
+        with self._lock:
+            worker.busy = False
+            if error is not None:
+                worker.pool.stop()  # whatever state its locks are in
+            elif done.result().state == "out of memory":
+                self._ran_out_on[task.run_id] = worker.device
+            if worker.device in self._closed:
+                self._go_on_with_closed(worker.device)
+        if error is None:
+            future.set_result(done.result())
+        else:
+            future.set_exception(error)
 
     def stop(self) -> None:
-        for pool in self._pools:
+        pools = [worker.pool for worker in self._workers]
+        for pool in pools:
             pool.stop()
-        for pool in self._pools:
+        for pool in (*pools, *self._replaced):
             pool.join()
         self._event_pipe.close()
         self._listener.join(timeout=5)
@@ -126,26 +194,51 @@ def _listen(events: Connection, on_event: Callable[[Event], None]) -> None:
         on_event(event)
 
 
+WORKERS_PER_DEVICE = Option(
+    "--workers-per-device",
+    "N",
+    "how many trials at once on each GPU, at most one per CPU core in all; default: 2",
+    positive_int,
+)
+_WORKERS_PER_DEVICE = 2
+
+
 @contextlib.contextmanager
 def _open(request: Request) -> Iterator[OpenEngine]:
-    check_device(request.device)
-    timeout = request.options["timeout"]
+    check_main_is_guarded()
+    devices = find_devices(request.device)
     yield OpenEngine(
         _n_workers(request),
         lambda n_workers, on_event, workers_lock: Processes(
-            n_workers, on_event, workers_lock, timeout
+            spread(devices, n_workers), on_event, workers_lock
         ),
     )
 
 
 def _n_workers(request: Request) -> int:
-    return request.options["workers"] or cpu_cores()
+    devices = find_devices(request.device)
+    n, per_device = request.options["workers"], request.options["workers_per_device"]
+    if per_device is not None and n is not None:
+        raise BadInput("--workers-per-device: give it or --workers, not both")
+    if devices[0].is_gpu:
+        return n or min(len(devices) * (per_device or _WORKERS_PER_DEVICE), cpu_cores())
+    if per_device is not None:
+        raise BadInput("--workers-per-device: no GPU is used here; give --workers")
+    return n or cpu_cores()
+
+
+def _describe(request: Request) -> str:
+    devices = find_devices(request.device)
+    n_workers = _n_workers(request)
+    used = ", ".join(device.label for device in devices[:n_workers])
+    return f"{n_workers} process{'' if n_workers == 1 else 'es'} on {used}"
 
 
 ENGINE = Engine(
     summary=f"one process per worker, by default one worker per CPU core, here {cpu_cores()}",
-    options=(WORKERS, RETRIES, TIMEOUT),
+    options=(WORKERS, RETRIES, TIMEOUT, WORKERS_PER_DEVICE),
     n_workers=_n_workers,
+    describe=_describe,
     open=_open,
 )
 
@@ -156,8 +249,11 @@ ENGINE = Engine(
 _event_pipe: Connection | None = None
 
 
-def _become_worker(event_pipe: Connection, workers_lock: Path) -> None:
+def _become_worker(event_pipe: Connection, workers_lock: Path, device: Device) -> None:
     global _event_pipe
+    # Before torch is imported, so that this process knows of no other GPU; not in the parent's
+    # environment, from which pebble starts a process anew whenever it finds one dead.
+    os.environ["CUDA_VISIBLE_DEVICES"] = device.visible
     _event_pipe = event_pipe
     join_workers(workers_lock)
     parent = multiprocessing.parent_process()

@@ -49,9 +49,7 @@ class EventQueue:
         return "timed out"
 
 
-def advance_on_node(
-    task: Task, timeout: float | None, workers_lock: Path, event_queue: Any
-) -> TrialResult:
+def advance_on_node(task: Task, workers_lock: Path, event_queue: Any) -> TrialResult:
     from experiments.execution import worker
 
     _join_once(workers_lock)
@@ -60,7 +58,7 @@ def advance_on_node(
         _prepare_once(task.trial.configuration.component("dataset"), task.data_dir, task.data_path)
     except BadInput as error:  # this node has no data; another may
         return TrialResult(task, "lost", f"{error} (on {socket.gethostname()})")
-    with _at_most(timeout, lambda: _time_out(event_queue, task.run_id)):
+    with _at_most(task.timeout, lambda: _time_out(event_queue, task.run_id)):
         return worker.advance(task, functools.partial(_tell, event_queue))
 
 

@@ -6,21 +6,24 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from experiments.execution.devices import check_device
+from experiments.execution.devices import find_devices
 from experiments.execution.engine import Engine, OpenEngine, Request
+from experiments.execution.listener import never_raising
 from experiments.execution.messages import Event, Task, TrialResult
+from vae.errors import BadInput
 
 
 class Serial:
     """One trial after another in this process, for debugging."""
 
-    capacity = 1
+    n_free = 1
+    can_isolate = False
 
     def __init__(self, on_event: Callable[[Event], None]) -> None:
         from experiments.execution import worker
 
         self._advance = worker.advance
-        self._on_event = on_event
+        self._on_event = never_raising(on_event)
 
     def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
@@ -32,7 +35,8 @@ class Serial:
 
 @contextmanager
 def _open(request: Request) -> Iterator[OpenEngine]:
-    check_device(request.device)
+    if len(find_devices(request.device)) > 1 and "," in request.device:
+        raise BadInput(f"--device {request.device}: --engine serial computes on one")
     yield OpenEngine(1, lambda n_workers, on_event, workers_lock: Serial(on_event))
 
 
@@ -40,5 +44,6 @@ ENGINE = Engine(
     summary="one trial after another in this process, for debugging",
     options=(),
     n_workers=lambda request: 1,
+    describe=lambda request: f"this process on {find_devices(request.device)[0].label}",
     open=_open,
 )

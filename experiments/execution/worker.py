@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
+import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 
+import torch
+
+from experiments.execution.finals import epoch_metrics, finals_of, metric_so_far
 from experiments.execution.messages import EpochDone, Event, Notice, Task, TrialResult
-from experiments.execution.process import compute_device, prepare_process
+from experiments.execution.process import (
+    compute_device,
+    describe_device,
+    free_device_memory,
+    prepare_process,
+)
 from experiments.secrets import mask
 from experiments.spec.pictures import Pictures
 from experiments.tracking.errors import TrackingLost, TrackingRefused
@@ -15,15 +26,19 @@ from experiments.tracking.retries import NO_ROOM
 from experiments.tracking.trial_writer import TrialWriter
 from vae import archive, checkpoints, user_code
 from vae.errors import Diverged
-from vae.evaluation import check_finite, evaluate
 from vae.images import reconstructions, samples
 from vae.splits import Splits, load_splits
-from vae.training import EpochMetrics, Training, fit
-from vae.yardstick import bits_per_dim, score
+from vae.training import Training, fit
 
 
 def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
-    """Do `work`. What goes wrong in it ends up in its run and in the result, and nowhere else."""
+    """Do a task. What goes wrong in it ends up in its run and in the result, and nowhere else."""
+    started = time.monotonic()
+    result = _advance_or_fail(task, report)
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def _advance_or_fail(task: Task, report: Callable[[Event], None]) -> TrialResult:
     # Every time: a process that took another's place may have done nothing before.
     prepare_process()
     user_code.remember_all(task.code)
@@ -32,6 +47,9 @@ def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
         return _advance(task, log, report)
     except TrackingLost as error:
         return TrialResult(task, "untracked", str(error))
+    except torch.cuda.OutOfMemoryError as error:
+        reason = f"out of memory on {_device_label(task)}: {error}".splitlines()[0]
+        return TrialResult(task, "out of memory", reason)
     except Diverged as error:
         return _fail(task, log, f"diverged: {error}", "")
     except OSError as error:
@@ -41,6 +59,12 @@ def advance(task: Task, report: Callable[[Event], None]) -> TrialResult:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return _fail(task, log, reason, traceback.format_exc())
+    finally:
+        free_device_memory(task.device)
+
+
+def _device_label(task: Task) -> str:
+    return task.device_label or compute_device(task.device)
 
 
 def _fail(task: Task, log: TrialWriter, reason: str, details: str) -> TrialResult:
@@ -55,12 +79,15 @@ def _fail(task: Task, log: TrialWriter, reason: str, details: str) -> TrialResul
 
 
 def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> TrialResult:
-    if not task.fresh and (finals := log.read_back()) is not None:
+    if not task.fresh and (logged := log.read_back()) is not None:
         task.checkpoint.unlink(missing_ok=True)
-        return TrialResult(task, "finished", metrics=finals)
+        return TrialResult(task, "finished", metrics=logged)
     configuration = task.trial.configuration
     device = compute_device(task.device)
     splits = load_splits(configuration, task.data_dir, device)
+    if task.diagnostics and (splits.train_labels is None or splits.test_labels is None):
+        report(Notice(task.label, "no labels: no accuracy of a linear probe, or of neighbours"))
+    log.tag({"device": describe_device(device, _device_label(task)), "host": socket.gethostname()})
     training = _restore(task, splits, device, report)
     for metrics in fit(training, splits, task.until):
         named = epoch_metrics(metrics, configuration.beta)
@@ -77,16 +104,18 @@ def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> T
                 epoch=metrics.epoch,
                 epochs=configuration.epochs,
                 metrics=named,
+                device=_device_label(task),
             )
         )
-    if task.until < configuration.epochs:
-        return TrialResult(task, "advanced", metrics=_metric_so_far(training, splits, task.metric))
-    finals = _final_metrics(training, splits)
+    if not training.is_over:
+        return TrialResult(task, "advanced", metrics=metric_so_far(training, splits, task.metric))
+    finals = finals_of(training, splits, task.diagnostics)
     if task.archive:
         log.archive(_archive(training, splits))
-    log.finish(finals)
+    log.log_kl_per_dimension(finals.kl)
+    log.finish(finals.metrics)
     task.checkpoint.unlink(missing_ok=True)
-    return TrialResult(task, "finished", metrics=finals)
+    return TrialResult(task, "finished", metrics=finals.metrics)
 
 
 def _restore(task: Task, splits: Splits, device: str, report: Callable[[Event], None]) -> Training:
@@ -105,62 +134,16 @@ def _restore(task: Task, splits: Splits, device: str, report: Callable[[Event], 
     return training
 
 
-def epoch_metrics(metrics: EpochMetrics, beta: float) -> dict[str, float]:
-    """An epoch under the names that MLflow shows."""
-    named = {}
-    for split, terms in (("train", metrics.train), ("val", metrics.val)):
-        named[f"{split}/loss"] = terms.loss(beta)
-        named[f"{split}/reconstruction"] = terms.reconstruction
-        named[f"{split}/kl"] = terms.kl
-    named["val/return"] = metrics.val.episodic_return
-    named["epoch_seconds"] = metrics.seconds
-    named["images_per_second"] = metrics.images_per_second
-    return named
-
-
 def _log_images(log: TrialWriter, training: Training, splits: Splits, pictures: Pictures) -> None:
     epoch = training.epoch
-    if pictures.is_due(epoch, training.trial.configuration.epochs):
+    epochs = epoch if training.is_over else training.trial.configuration.epochs
+    if pictures.is_due(epoch, epochs):
         _, n_columns = pictures.layout
         log.log_image("samples", samples(training.model, pictures.samples, n_columns), epoch)
         log.log_image("reconstructions", reconstructions(training.model, splits.test), epoch)
-
-
-def _metric_so_far(training: Training, splits: Splits, metric: str) -> dict[str, float]:
-    """What the trial would have if it ended here."""
-    if metric == "return":
-        return {"return": training.best_return}
-    return {metric: _nll(training, splits, "val")["val/nll"]}
-
-
-def _final_metrics(training: Training, splits: Splits) -> dict[str, float]:
-    """Of the kept model, under the names that MLflow shows."""
-    model, trial = training.kept_model(), training.trial
-    test = evaluate(model, splits.test, trial.seed)
-    nll = _nll(training, splits, "val", "test")
-    finals = {
-        "return": training.best_return,
-        "best_epoch": float(training.best_epoch),
-        "test/return": test.episodic_return,
-        "test/reconstruction": test.reconstruction,
-        "test/kl": test.kl,
-        **nll,
-    }
-    if splits.yardstick == "discretised":
-        finals["test/bits_per_dim"] = bits_per_dim(nll["test/nll"], splits.test_pixels)
-    check_finite(finals)
-    return finals
 
 
 def _archive(training: Training, splits: Splits) -> dict[str, bytes]:
     """The kept model, as files."""
     model, shape = training.kept_model(), splits.train.shape
     return archive.pack(model, training.trial, shape, training.best_epoch)
-
-
-def _nll(training: Training, splits: Splits, *of: str) -> dict[str, float]:
-    """The yardstick of the kept model on `val` or `test` images, or on both."""
-    model, trial = training.kept_model(), training.trial
-    n_samples, n_images = trial.configuration.nll_samples, trial.configuration.nll_images
-    scores = score(model, splits, n_samples, n_images, trial.seed, of)
-    return {f"{split}/nll": value for split, value in scores.items()}

@@ -15,8 +15,10 @@ from vae.configuration import NUMBERS_VERSION, Configuration
 from vae.datasets import check_dataset, complete, describe, place
 from vae.decoded import prepare
 from vae.decoding import by
+from vae.diagnostics import latent_use
 from vae.errors import BadInput, at
 from vae.evaluation import evaluate
+from vae.probes import accuracies, negative_elbo, nll_gap
 from vae.splits import Splits, split
 from vae.yardstick import bits_per_dim, estimate_nll, likelihood
 
@@ -145,15 +147,41 @@ def evaluate_subject(subject: LoadedModel) -> list[Row]:
     pixels = splits.test_pixels.part(0, protocol.n_images)
     with counting(f"test/nll with {protocol.n_samples} samples", protocol.n_images) as advance:
         nll = estimate_nll(model, splits.test, pixels, how, protocol.n_samples, seed, advance)
+    use = latent_use(model, splits.test, seed)
     values = {
         "test/return": terms.episodic_return,
         "test/reconstruction": terms.reconstruction,
         "test/kl": terms.kl,
         "test/nll": nll.mean,
+        "test/active_units": float(use.active_units),
+        "test/mutual_information": use.mutual_information,
+        **_probed(subject, nll.mean),
     }
     if splits.yardstick == "discretised":
         values["test/bits_per_dim"] = bits_per_dim(nll.mean, pixels)
     return list(_held_against_the_log(subject, values, nll.standard_error))
+
+
+def _probed(subject: LoadedModel, nll: float) -> dict[str, float]:
+    """The dear diagnostics; how far training images are from test images takes the K of the trial,
+    and on another data set than it was trained on says nothing.
+
+    Args:
+        nll: the yardstick by the subject's protocol
+    """
+    model, splits, now = subject.archived.model, subject.splits, subject.protocol
+    trial = subject.description.trial
+    then = Protocol.of_trial(trial.configuration)
+    with counting("diagnostics", 3) as advance:
+        values = {"test/bound_gap": negative_elbo(model, splits, now.n_images, trial.seed) - nll}
+        advance(1)
+        if now.dataset == then.dataset:
+            protocol = then.n_samples, then.n_images
+            values["test/nll_gap"] = nll_gap(model, splits, *protocol, trial.seed)
+        advance(1)
+        values |= dict(accuracies(model, splits))
+        advance(1)
+    return values
 
 
 def _held_against_the_log(
@@ -165,6 +193,8 @@ def _held_against_the_log(
         logged = subject.chosen.run.metrics.get(name)
         if now.dataset != then.dataset or logged is None:
             yield Row(name, value, None, f"± {nll_error:.2f}" if name == "test/nll" else "")
+        elif name == "test/bound_gap" and now.differences(then):
+            yield Row(name, value, logged, f"{value - logged:+.3f}: {now.differences(then)}")
         elif name in ("test/nll", "test/bits_per_dim") and now.differences(then):
             error = nll_error * value / values["test/nll"]
             why = now.differences(then)
@@ -195,3 +225,5 @@ def notes(subject: LoadedModel) -> Iterator[str]:
             f"trained by numbers version {version}; this code is version {NUMBERS_VERSION}, and "
             f"need not give the same numbers"
         )
+    if subject.splits.train_labels is None or subject.splits.test_labels is None:
+        yield "the data set has no labels: no accuracy of a linear probe, or of nearest neighbours"

@@ -9,8 +9,11 @@ from experiments.tracking.model_registry import ALIAS, register
 from vae.randomness import generator
 
 
-def register_best(experiment: str, tracking_uri: str, name: str) -> str:
+def register_best(experiment: str, tracking_uri: str, name: str, trust_code: bool = False) -> str:
     """Register the best seed of the configuration with the best mean val/nll.
+
+    Args:
+        trust_code: as of `load_model`
 
     Returns:
         What was done, in words.
@@ -19,7 +22,7 @@ def register_best(experiment: str, tracking_uri: str, name: str) -> str:
         BadInput: when there is none with weights, or MLflow does not take the name.
     """
     chosen = best_of_experiment(experiment, tracking_uri)
-    model = load_archived(chosen).model
+    model = load_archived(chosen, trust_code=trust_code).model
     z = torch.randn(2, model.latent_dim, generator=generator(0, "input example"))
     with torch.inference_mode():
         example = model.decode(z).numpy()  # images of its own making: no data set is at hand

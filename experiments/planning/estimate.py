@@ -69,16 +69,11 @@ class Estimate:
             if "epoch_seconds" in record.metrics:
                 self.learn(record.tags.get("configuration_id", ""), record.metrics["epoch_seconds"])
 
-    def trial_seconds(self, configuration_id: str, n_epochs: int | None = None) -> float | None:
-        """How long a trial takes, or so many epochs of it; None if nothing was measured."""
+    def seconds_of(self, configuration: Configuration, n_epochs: int) -> float | None:
+        """How long so many epochs take; None if nothing was measured."""
+        self.know(configuration)
         with self._lock:
-            return self._trial_seconds(configuration_id, n_epochs)
-
-    def _trial_seconds(self, configuration_id: str, n_epochs: int | None = None) -> float | None:
-        if not self._measured or configuration_id not in self._configurations:
-            return None
-        epochs = self._configurations[configuration_id].epochs if n_epochs is None else n_epochs
-        return epochs * self._epoch_seconds(configuration_id)
+            return n_epochs * self._epoch_seconds(configuration.id) if self._measured else None
 
     def _epoch_seconds(self, configuration_id: str) -> float:
         if configuration_id in self._measured:
@@ -94,11 +89,14 @@ class Estimate:
         """
         total, longest = 0.0, 0.0
         with self._lock:
+            if not self._measured:
+                return None
             for configuration_id, n in n_trials.items():
-                one = self._trial_seconds(configuration_id) if n else None
-                if one is not None:
+                if n and configuration_id in self._configurations:
+                    epochs = self._configurations[configuration_id].epochs
+                    one = epochs * self._epoch_seconds(configuration_id)
                     total, longest = total + n * one, max(longest, one)
-            return max(total / n_workers, longest) if self._measured else None
+            return max(total / n_workers, longest)
 
 
 def _kinds(configuration: Configuration) -> Iterator[_Kind]:

@@ -9,6 +9,7 @@ what the sampler did before; so a seeded study that is interrupted proposes what
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 import warnings
@@ -36,6 +37,7 @@ from experiments.spec.search_space import REDUCTION, Choices, Range, StudyPlan
 from experiments.tracking.run_record import OVER, State
 from experiments.tracking.study_summary import StudySummary
 from vae.errors import BadInput
+from vae.signatures import with_tuples
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -212,7 +214,7 @@ class Study:
         return [
             Told(
                 trial.number,
-                trial.params,
+                _fields(trial),
                 _OVER[trial.state],
                 _last_value(trial),
                 trial.user_attrs.get("reason", ""),
@@ -236,7 +238,7 @@ class Study:
             metric=self._plan.metric,
             counts=counts,
             best_number=best.number if best else None,
-            best_fields=best.params if best else {},
+            best_fields=_fields(best) if best else {},
             best_value=float(best.value or 0.0) if best else math.nan,
             importances=self._importances(finished),
         )
@@ -257,9 +259,26 @@ def _last_value(trial: FrozenTrial) -> float | None:
     return trial.value if trial.state == TrialState.COMPLETE else None
 
 
+def _fields(trial: FrozenTrial) -> dict[str, Any]:
+    """What a trial sets, as `_draw` gave it."""
+    return {
+        name: with_tuples(json.loads(value.removeprefix(_LIST))) if _is_list(value) else value
+        for name, value in trial.params.items()
+    }
+
+
+_LIST = "list "
+"""Before a list of values, which Optuna keeps as a text only."""
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(_LIST)
+
+
 def _draw(trial: optuna.trial.Trial, name: str, values: Range | Choices) -> Any:
     if not isinstance(values, Range):
-        return trial.suggest_categorical(name, values)
+        by_text = {_LIST + json.dumps(v) if isinstance(v, tuple) else v: v for v in values}
+        return by_text[trial.suggest_categorical(name, tuple(by_text))]
     low, high, log, step = values.low, values.high, values.log, values.step
     if isinstance(low, int):
         return trial.suggest_int(name, low, int(high), log=log, step=int(step or 1))

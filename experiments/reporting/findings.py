@@ -91,7 +91,10 @@ def conclusions(findings: Findings) -> list[str]:
     """The answer in words, most important first; claims only what the seeds can carry."""
     if findings.yardstick.empty:
         return ["No trial has finished yet: nothing can be said."]
-    told = [_winner(findings, findings.yardstick, YARDSTICK)]
+    groups = [group for _, group in findings.yardstick.groupby("group", sort=False)]
+    told = [_winner(findings, group, YARDSTICK, len(groups) > 1) for group in groups]
+    if len(groups) > 1:
+        told.append(f"Across these groups nothing ranks: their {YARDSTICK} is of other pixels.")
     told += [_effect(row, YARDSTICK) for _, row in findings.yardstick_effects.iterrows()]
     return told + (findings.study_summary.lines() if findings.study_summary else [])
 
@@ -101,15 +104,16 @@ def group_conclusions(findings: Findings) -> list[str]:
     if find_metric(findings.metric).compares_losses:
         return []
     return [
-        _winner(findings, group, findings.metric)
+        _winner(findings, group, findings.metric, True)
         for _, group in findings.comparison.groupby("group", sort=False)
         if len(group) > 1
     ]
 
 
-def _winner(findings: Findings, comparison: pd.DataFrame, metric: str) -> str:
+def _winner(findings: Findings, comparison: pd.DataFrame, metric: str, of_several: bool) -> str:
+    """Args: of_several: whether there are other groups, so that this one has to be named"""
     best = comparison.iloc[0]
-    scope = "" if find_metric(metric).compares_losses else f" among {best['group']}"
+    scope = f" among {best['group']}" if of_several else ""
     value = _mean_of(findings, best["configuration_id"], metric)
     others = comparison.iloc[1:]
     label = findings.label(best["configuration_id"])

@@ -35,6 +35,7 @@ def write_report(
         sample_grids=dict(_sample_grids(tracker)),
         links={run_id: tracker.link(run_id) for run_id in run_ids},
         facts=list(_facts(findings, tracker)),
+        kls=dict(_kls(tracker)),
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,6 +53,12 @@ def _sample_grids(tracker: ExperimentWriter) -> Iterator[tuple[str, np.ndarray]]
         picture = tracker.last_image(record.run_id, "samples")
         if picture is not None:
             yield record.tags["configuration_id"], picture
+
+
+def _kls(tracker: ExperimentWriter) -> Iterator[tuple[str, list[float]]]:
+    for record in tracker.records("configuration"):
+        if kl := tracker.kl_per_dimension(record.run_id):
+            yield record.tags["configuration_id"], kl
 
 
 def _facts(findings: Findings, tracker: ExperimentWriter) -> Iterator[tuple[str, str]]:

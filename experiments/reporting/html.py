@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from experiments.analysis.trial_columns import is_missing
 from experiments.formatting import format_value
 from experiments.metrics import YARDSTICK
-from experiments.reporting import plots
+from experiments.reporting import latent_plots, plots
 from experiments.reporting.findings import (
     Findings,
     conclusions,
@@ -24,6 +24,7 @@ from experiments.reporting.findings import (
     mean_and_interval,
     unfinished,
 )
+from experiments.reporting.latents import Kls, all_collapsed, patience_note
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def render(
     sample_grids: Mapping[str, np.ndarray],
     links: Mapping[str, str],
     facts: Iterable[tuple[str, str]],
+    kls: Kls | None = None,
 ) -> str:
     """The report.
 
@@ -68,6 +70,7 @@ def render(
         sample_grids: the image of each configuration_id that has one
         links: where a run_id can be looked at
         facts: (name, value) of what the report was made with
+        kls: KL per latent dimension
     """
     environment = Environment(
         loader=PackageLoader("experiments.reporting"), autoescape=True, undefined=StrictUndefined
@@ -80,7 +83,7 @@ def render(
         n_expected=len(trials),
         n_configurations=trials["configuration_id"].nunique(),
         made=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        conclusions=conclusions(findings),
+        conclusions=[*conclusions(findings), *all_collapsed(findings)],
         group_conclusions=group_conclusions(findings),
         yardstick_table=_comparison_table(findings, findings.yardstick, YARDSTICK),
         metric_table=_comparison_table(findings, findings.comparison, findings.metric),
@@ -89,6 +92,9 @@ def render(
         heat_maps=list(plots.heat_maps(findings)) if some and not findings.study_summary else [],
         slices=list(plots.slices(findings)) if some and findings.study_summary else [],
         curves=plots.learning_curves(findings, curves) if not curves.empty else [],
+        patience_note=patience_note(findings, curves),
+        kl_charts=latent_plots.kl_charts(findings, kls or {}) if some else None,
+        rate_distortion=list(latent_plots.rate_distortion(findings)) if some else [],
         sample_grids=_sample_grids(findings, sample_grids),
         unfinished=unfinished(trials, findings.fields),
         trials_table=_trials_table(findings, links),

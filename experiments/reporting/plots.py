@@ -39,14 +39,14 @@ SETTINGS: Any = {
 }
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
 
 
-def _look(k: int) -> dict[str, Any]:
+def look(k: int) -> dict[str, Any]:
     return {
         "color": COLOURS[k % len(COLOURS)],
         "linestyle": _STYLES[k % len(_STYLES)],
@@ -80,23 +80,23 @@ def _curves_of(ids: list[str], labels: dict[str, str], curves: pd.DataFrame) -> 
         for k, configuration_id in enumerate(ids):
             mine = curves[curves["configuration_id"] == configuration_id]
             table = mine.pivot(index="epoch", columns="seed", values="val/return").dropna()
-            _curve(axes, table, labels.get(configuration_id), _look(k))
+            _curve(axes, table, labels.get(configuration_id), look(k))
         axes.set_xlabel("epoch")
         axes.set_ylabel("val/return")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, fontsize=8)
-        return _svg(figure)
+        return as_svg(figure)
 
 
-def _curve(axes: Axes, table: pd.DataFrame, label: str | None, look: dict[str, Any]) -> None:
+def _curve(axes: Axes, table: pd.DataFrame, label: str | None, style: dict[str, Any]) -> None:
     """Args: table: by epoch and seed; label: None for one among many"""
     epochs, values = table.index.to_numpy(), table.to_numpy()
     if label is None:
         axes.plot(epochs, values.mean(axis=1), color="0.75", linewidth=0.8, zorder=1)
         return
     intervals = np.array([t_interval(row) for row in values]).reshape(-1, 2)
-    axes.plot(epochs, values.mean(axis=1), label=label, markersize=3, **look)
-    axes.fill_between(epochs, *intervals.T, color=look["color"], alpha=0.2, linewidth=0)
+    axes.plot(epochs, values.mean(axis=1), label=label, markersize=3, **style)
+    axes.fill_between(epochs, *intervals.T, color=style["color"], alpha=0.2, linewidth=0)
 
 
 def values_by_configuration(findings: Findings) -> str:
@@ -116,7 +116,7 @@ def values_by_configuration(findings: Findings) -> str:
         axes.set_yticks(range(len(ranked)), labels)
         axes.set_ylim(len(ranked) - 0.5, -0.5)
         axes.set_xlabel(f"{YARDSTICK} in nats per image (lower is better)")
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def _interval(axes: Axes, y: float, mean: float, low: float, high: float) -> None:
@@ -142,7 +142,7 @@ def main_effect_intervals(findings: Findings) -> str | None:
         axes.set_yticks(range(len(effects)), labels)
         axes.set_ylim(len(effects) - 0.5, -0.5)
         axes.set_xlabel(f"nats per image of {YARDSTICK} gained, all else equal")
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def heat_maps(findings: Findings) -> Iterator[tuple[str, str]]:
@@ -172,7 +172,7 @@ def _heat_map(table: pd.DataFrame) -> str:
         axes.set_xlabel(str(table.columns.name))
         axes.set_ylabel(str(table.index.name))
         figure.colorbar(picture, ax=axes, label=YARDSTICK)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def slices(findings: Findings) -> Iterator[tuple[str, str]]:
@@ -197,4 +197,4 @@ def _slice(values: pd.Series, means: pd.Series) -> str:
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(str(values.name))
         axes.set_ylabel(YARDSTICK)
-        return _svg(figure)
+        return as_svg(figure)

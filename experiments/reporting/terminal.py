@@ -10,6 +10,7 @@ from rich.text import Text
 
 from experiments.metrics import YARDSTICK
 from experiments.reporting.findings import Findings, conclusions, mean_and_interval, unfinished
+from experiments.reporting.latents import all_collapsed
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH = 8
@@ -27,7 +28,7 @@ def print_answer(findings: Findings, curves: pd.DataFrame) -> None:
     for line in unfinished(findings.trials, findings.fields):
         console.print(line, style="yellow", highlight=False)
     console.print()
-    for sentence in conclusions(findings):
+    for sentence in [*conclusions(findings), *all_collapsed(findings)]:
         console.print(f"• {sentence}", highlight=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
 )
@@ -22,6 +24,7 @@ from pydantic import (
 from experiments.formatting import format_value
 from experiments.metrics import DECISION_METRICS
 from experiments.spec.axes import check_choices, check_distinct, folder_of
+from experiments.spec.comparable import refuse_other_pixels
 from experiments.spec.pictures import Pictures
 from experiments.spec.resolver import DEFAULTS, Resolver, moved, refuse_unused_options
 from experiments.spec.search_space import StudyPlan, StudySection
@@ -29,6 +32,8 @@ from experiments.spec.seeds import parse_seeds
 from experiments.spec.yaml_files import SHIPPED, parse_yaml, read_yaml
 from vae.components import Component
 from vae.configuration import RETURN_SCALE_FIELDS, Configuration, Trial, check_field, explain
+from vae.consistency import warnings
+from vae.datasets import describe
 from vae.errors import BadInput, at
 from vae.registry import KINDS, check_name
 from vae.signatures import check_value
@@ -43,6 +48,7 @@ class Experiment:
         configurations: of the grid; a study's are not known beforehand
         racing: stop giving seeds to a configuration that has lost
         pictures: that each trial logs
+        diagnostics: whether each trial logs the dear ones, too
     """
 
     name: str
@@ -52,6 +58,7 @@ class Experiment:
     racing: bool = False
     study: StudyPlan | None = None
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
+    diagnostics: bool = False
 
     @property
     def metric(self) -> str:
@@ -77,6 +84,17 @@ class Experiment:
         if self.study:
             return {self.study.resolver.component("dataset", self.study.fixed)}
         return {configuration.component("dataset") for configuration in self.configurations}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of its data sets, and what it asks for that its author may
+        not mean: a line each, and each once.
+        """
+        known = (describe(component) for component in self.datasets)
+        of_data = sorted({note for data_set in known if data_set for note in data_set.notes})
+        asked = self.study.corner_configurations() if self.study else self.configurations
+        warned = dict.fromkeys(line for configuration in asked for line in warnings(configuration))
+        return [*of_data, *(f"warning: {line}" for line in warned)]
 
     @property
     def components(self) -> list[Component]:
@@ -105,24 +123,32 @@ class Experiment:
 
 
 def load_experiment(
-    path: Path, assignments: Iterable[str] = (), seeds: str | None = None
+    source: Path | Mapping[str, Any], assignments: Iterable[str] = (), seeds: Any = None
 ) -> Experiment:
     """Read an experiment file and apply `--set` assignments and `--seeds`.
+
+    Args:
+        source: the file, or what it holds; files that that names are in the current folder
+        seeds: whatever `seeds:` may be
 
     Raises:
         BadInput: with the file, the key and the way out in one line.
     """
     # What ships with the package has no files beside it: what it is told to use is the user's.
-    folder = Path.cwd() if path.parent == SHIPPED else path.absolute().parent
-    with at(str(path)):
-        file = _SweepFile.checked(read_yaml(path), folder)
+    folder, place = Path.cwd(), "experiment"
+    if isinstance(source, Path):
+        place = str(source)
+        folder = folder if source.parent == SHIPPED else source.absolute().parent
+    with at(place):
+        content = read_yaml(source) if isinstance(source, Path) else dict(source)
+        file = _SweepFile.checked(content, folder)
     for assignment in assignments:
         with at(f"--set {assignment}"):
             file.assign(assignment, folder)
     if seeds is not None:
         with at("--seeds"):
             file.seeds = parse_seeds(seeds)
-    with at(str(path)):
+    with at(place):
         experiment = file.experiment(Resolver(folder))
         try_components(experiment)
     return experiment
@@ -182,6 +208,14 @@ _DataSetName = Annotated[
 ]
 
 
+def check_name_of_experiment(name: str) -> str:
+    """Return `name` if an experiment may be called so; BadInput otherwise."""
+    try:
+        return TypeAdapter(_Name).validate_python(name)
+    except ValidationError as error:
+        raise BadInput(explain(error)) from error
+
+
 class _SweepFile(BaseModel):
     """The keys of an experiment file."""
 
@@ -196,7 +230,10 @@ class _SweepFile(BaseModel):
     racing: Annotated[bool, Field(strict=True)] = False
     fixed: _Fields = {}
     pictures: Pictures = Pictures()
+    diagnostics: Annotated[bool, Field(strict=True)] = False
     seeds: Annotated[tuple[int, ...], BeforeValidator(parse_seeds)] = (0,)
+    _assigned: set[str] = PrivateAttr(default_factory=set)
+    """The fields that `--set` gave."""
 
     @classmethod
     def checked(cls, raw: dict[str, Any], folder: Path) -> _SweepFile:
@@ -251,9 +288,8 @@ class _SweepFile(BaseModel):
             here = Path.cwd()
             values = [moved(field, v, here, folder) if isinstance(v, str) else v for v in values]
         values = check_choices(field, values, folder)
-        for _, fields in self._sections():
-            fields.pop(field, None)
-        self.zip = [group for group in self.zip if group]
+        self._assigned.add(field)
+        self._drop([field])
         if len(values) == 1:
             self.fixed[field] = values[0]
         elif self.study:
@@ -261,10 +297,28 @@ class _SweepFile(BaseModel):
         else:
             self.grid.update(check_distinct({field: values}))
 
+    def _drop(self, names: Collection[str]) -> None:
+        for _, fields in self._sections():
+            for name in names:
+                fields.pop(name, None)
+        self.zip = [group for group in self.zip if group]
+
+    def _drop_options_of_what_was_replaced(self, resolver: Resolver) -> None:
+        """The file's options of components that `--set` has put others in the place of."""
+        sections = [fields for _, fields in self._sections()]
+        for kind in self._assigned & KINDS.keys():
+            values = [value for fields in sections for value in _as_list(fields.get(kind, []))]
+            kept = resolver.options_of(kind, values) | self._assigned
+            named = [*sections, *self.exclude]
+            options = {n for fields in named for n in fields if n.startswith(f"{kind}.")} - kept
+            self._drop(options)
+            self.exclude = [rule for rule in self.exclude if options.isdisjoint(rule)]
+
     def experiment(self, resolver: Resolver) -> Experiment:
         """What the file asks for."""
+        self._drop_options_of_what_was_replaced(resolver)
         found = self._of_study(self.study, resolver) if self.study else self._of_grid(resolver)
-        return replace(found, pictures=self.pictures)
+        return replace(found, pictures=self.pictures, diagnostics=self.diagnostics)
 
     def _of_study(self, study: StudySection, resolver: Resolver) -> Experiment:
         if not study.space:
@@ -288,8 +342,9 @@ class _SweepFile(BaseModel):
         if not configurations:
             raise BadInput("exclude: nothing is left of the grid")
         axes = (*self.grid, *(field for group in self.zip for field in group))
-        if self.racing and len({c.dataset for c in configurations.values()}) > 1:
-            raise BadInput("racing: configurations of different data sets cannot race each other")
+        if self.racing:
+            with at("racing"):
+                refuse_other_pixels(configurations.values())
         return Experiment(self.name, axes, tuple(configurations.values()), self.seeds, self.racing)
 
     def _combinations(self) -> Iterator[dict[str, Any]]:
@@ -301,6 +356,10 @@ class _SweepFile(BaseModel):
         ]
         for combination in itertools.product(*parts):
             yield {field: value for part in combination for field, value in part.items()}
+
+
+def _as_list(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, list | tuple) else [values]
 
 
 def _applies(rule: dict[str, Any], effective: dict[str, Any]) -> bool:

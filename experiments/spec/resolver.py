@@ -50,6 +50,10 @@ class Resolver:
         """By kind, as `component`."""
         return {kind: self.component(kind, fields) for kind in KINDS}
 
+    def options_of(self, kind: str, values: Iterable[Any]) -> set[str]:
+        """The options, by their whole names, that some of the values of a field take."""
+        return set(all_options(self.component(kind, {kind: value}) for value in values))
+
     def effective(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Every field and every option that is taken, whether it is among `fields` or not."""
         plain = {name: value for name, value in fields.items() if "." not in name}
@@ -80,7 +84,8 @@ def refuse_unused_options(
         for name in fields:
             if "." in name and name not in taken:
                 kind = name.partition(".")[0]
-                close = difflib.get_close_matches(name, taken, n=1, cutoff=0.5)
+                options = [option for option in taken if "." in option]
+                close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
                 hint = f"; did you mean '{close[0]}'?" if close else ""
                 own = sorted(option for option in taken if option.startswith(f"{kind}."))
                 offered = f"({', '.join(own)})" if own else "(they take none)"

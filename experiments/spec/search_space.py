@@ -21,6 +21,7 @@ from pydantic import (
 
 from experiments.metrics import DECISION_METRICS
 from experiments.spec.axes import check_choices, check_distinct, folder_of
+from experiments.spec.comparable import refuse_other_pixels
 from experiments.spec.resolver import DEFAULTS, Resolver, refuse_unused_options
 from vae.components import Component
 from vae.configuration import (
@@ -249,9 +250,12 @@ class StudySection(BaseModel):
             [("fixed", fixed), ("study.space", plan.space)], all_options(plan.components())
         )
         plan = replace(plan, space=_typed_options(plan))
+        corners = []
         for field, fields in plan.corners():
             with at(f"study.space.{field}"):
-                plan.configuration(fields)
+                corners.append(plan.configuration(fields))
+        with at("study.space"):
+            refuse_other_pixels(corners)
         return plan
 
 

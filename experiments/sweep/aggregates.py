@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -37,6 +37,14 @@ def mean_curve(curves: Iterable[Iterable[tuple[int, float]]]) -> list[tuple[int,
     values = [dict(curve) for curve in curves]
     epochs = sorted(set.intersection(*(set(curve) for curve in values)))
     return [(epoch, float(np.mean([curve[epoch] for curve in values]))) for epoch in epochs]
+
+
+def mean_sorted(kls: Iterable[Sequence[float]]) -> list[float]:
+    """The mean over seeds of the KL of the most used latent dimension, the next, and so on: which
+    dimension that is, every seed decides anew.
+    """
+    ranked = [sorted(kl, reverse=True) for kl in kls]
+    return [float(mean) for mean in np.mean(ranked, axis=0)] if ranked else []
 
 
 def sample_grid(images: Iterable[np.ndarray], n_rows: int) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from experiments.metrics import CURVE
 from experiments.planning.results import ConfigurationResults
 from experiments.spec.experiment import Experiment
-from experiments.sweep.aggregates import aggregate, mean_curve, sample_grid
+from experiments.sweep.aggregates import aggregate, mean_curve, mean_sorted, sample_grid
 from experiments.sweep.retention import Archiving
 from experiments.tracking.long_tags import run_tags
 from experiments.tracking.run_record import RunRecord, State, finished_runs, mlflow_status
@@ -101,6 +101,7 @@ class ConfigurationRuns:
         if run.results.finished and run.results.ended:
             self._log_curve(run)
             self._log_sample_grid(run)
+            self._log_kl_per_dimension(run)
             self._archiving.delete_all_but_the_best(self._tracker, run.results.finished.values())
         self._log_aggregates(run)
         if run.results.pruned:
@@ -136,6 +137,12 @@ class ConfigurationRuns:
         grid = sample_grid((image for image in images if image is not None), n_rows)
         if grid is not None:
             self._tracker.log_image(run.run_id, "samples", grid, step)
+
+    def _log_kl_per_dimension(self, run: _Run) -> None:
+        trial_run_ids = _run_ids(run.results).values()
+        kls = [self._tracker.kl_per_dimension(run_id) for run_id in trial_run_ids]
+        if kl := mean_sorted(kl for kl in kls if kl):
+            self._tracker.log_kl_per_dimension(run.run_id, kl)
 
 
 def _run_ids(results: ConfigurationResults) -> dict[int, str]:

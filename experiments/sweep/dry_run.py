@@ -43,6 +43,7 @@ def print_plan(
     else:
         plan = _plan(experiment, records, checkpoints, retry_failed)
         shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
+    shown += experiment.notes
     shown += [f"{kind}: {change}" for kind, change in changed_code(experiment, records)]
     console = Console()
     for table_or_line in shown:

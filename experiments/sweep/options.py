@@ -21,6 +21,7 @@ class Options:
 
     Attributes:
         engine_options: all of the engine's, by name
+        time_budget: seconds after which the sweep is interrupted
     """
 
     tracking_uri: str
@@ -33,6 +34,7 @@ class Options:
     shard: Shard
     optuna_storage: str | None
     archive: str | None
+    time_budget: float | None = None
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Options:
@@ -46,6 +48,11 @@ class Options:
     def retries(self) -> int:
         """How often a trial goes on whose worker was lost; without workers, none is."""
         return self.engine_options.get("retries", 0)
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a trial may take in this sweep."""
+        return self.engine_options.get("timeout")
 
     def request(self, experiment: Experiment) -> Request:
         """What the engine is to be opened for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from experiments.formatting import count, duration
 from experiments.planning.results import Counts
 from experiments.tracking.study_summary import StudySummary
 
@@ -15,12 +16,14 @@ class Outcome:
 
     Attributes:
         interruption: what kept it from its end, if anything did
+        seconds_left: that the rest would take, if the sweep ran out of time
     """
 
     counts: Counts
     n_left: int
     study_summary: StudySummary | None
     interruption: str = ""
+    seconds_left: float | None = None
 
     @property
     def exit_code(self) -> int:
@@ -35,15 +38,16 @@ class Outcome:
             again, compare: the commands that go on with it and that show its results
         """
         counts = self.counts
-        parts = [f"{counts.n_finished} trials finished"]
+        parts = [f"{count(counts.n_finished, 'trial')} finished"]
         if counts.n_before:
-            parts.append(f"{counts.n_before} had been before")
+            parts.append(f"{counts.n_before:,} already finished")
         if counts.n_failed:
             parts.append(f"{counts.n_failed} FAILED")
         if counts.n_pruned:
-            parts.append(f"{counts.n_pruned} given up")
+            parts.append(f"{counts.n_pruned} pruned")
         if self.n_left:
-            parts.append(f"{self.n_left} left")
+            takes = f" (about {duration(self.seconds_left)})" if self.seconds_left else ""
+            parts.append(f"{self.n_left} left{takes}")
         told = ", ".join(parts)
         if self.interruption:
             return f"{self.interruption}; {told}. To go on from here: {again}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from experiments.cli import Parser, shard
+from experiments.cli import Parser, duration, shard
+from experiments.execution.devices import device
 from experiments.execution.engine import Option
 from experiments.execution.engines import ENGINES, takers_of_options
 from experiments.spec.shard import Shard
+from experiments.sweep.new import NewQuestion
 from experiments.sweep.retention import CHOICES, KEEP_ALL_UP_TO
 from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
 
@@ -18,6 +20,12 @@ def sweep_parser(description: str | None) -> Parser:
     parser = Parser(description)
     add = parser.add_argument
     add("experiment", help="a YAML file, or the name of one in experiments/shipped/")
+    add(
+        "--new",
+        action=NewQuestion,
+        metavar="FOLDER",
+        help="write a question to start from, with an encoder of one's own, and do nothing else",
+    )
     _add_question(parser)
     _add_places(parser)
     _add_engines(parser)
@@ -79,7 +87,19 @@ def _add_engines(parser: Parser) -> None:
         help="; ".join(f"{name}: {engine.summary}" for name, engine in ENGINES.items()),
     )
     everybody.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s"
+        "--device",
+        type=device,
+        default="auto",
+        metavar="DEVICE",
+        help="auto (all GPUs, or else the processor), cpu, cuda, or some of the GPUs: "
+        "cuda:0,cuda:2; default: %(default)s",
+    )
+    everybody.add_argument(
+        "--time-budget",
+        type=duration,
+        metavar="2h30m",
+        help="after that the sweep is stopped as by Ctrl-C; trials that would not end in time are "
+        "not started while others would",
     )
     takers = takers_of_options()
     for option in (option for option, names in takers.items() if len(names) > 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,14 +15,20 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-from experiments.execution.messages import EpochDone, Event, TrialResult
+from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
 from experiments.formatting import duration
+from experiments.secrets import mask
+
+_NARROW, _WIDE = 60, 90
+"""Columns of a terminal from which there is room for notes, and for a bar."""
 
 
 class Display(Protocol):
@@ -37,8 +44,14 @@ class Display(Protocol):
 
 
 def display(n_workers: int) -> Display:
-    """The display that suits stderr."""
-    return LiveDisplay(n_workers) if sys.stderr.isatty() else LogLines()
+    """The display that suits stderr, or a notebook."""
+    live = sys.stderr.isatty() or _is_live_notebook()
+    return LinesInstead(LiveDisplay(n_workers)) if live else LogLines()
+
+
+def _is_live_notebook() -> bool:
+    """Jupyter changes what it has shown with the help of ipywidgets; without, it shows lines."""
+    return Console().is_jupyter and importlib.util.find_spec("ipywidgets") is not None
 
 
 def describe_epoch(metrics: Mapping[str, float]) -> str:
@@ -73,9 +86,10 @@ class LogLines:
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, EpochDone):
+            where = "" if event.device == "cpu" else f"  on {event.device}"
             self._say(
                 f"{event.label}  epoch {event.epoch}/{event.epochs}  "
-                f"{describe_epoch(event.metrics)}"
+                f"{describe_epoch(event.metrics)}{where}"
             )
         else:
             self._say(f"{event.label}  {event.text}")
@@ -96,18 +110,14 @@ class LogLines:
 
 
 class LiveDisplay:
-    """A bar over all trials and a line per worker."""
+    """A bar over all trials and a line per worker.
+
+    Labels, notices and reasons come from outside: nothing in them is markup.
+    """
 
     def __init__(self, n_workers: int) -> None:
         console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
-            TimeElapsedColumn(),
-            console=console,
-        )
+        self._progress = Progress(*_columns(console.width), console=console)
         self._overall = self._progress.add_task("trials", total=None, note="")
         self._workers: dict[int, TaskID] = {}
         self._labels: dict[int, str] = {}
@@ -124,20 +134,24 @@ class LiveDisplay:
 
     def on_event(self, event: Event) -> None:
         if not isinstance(event, EpochDone):
-            self._progress.console.print(f"{event.label}: {event.text}", style="yellow")
+            self._print(f"{event.label}: {event.text}", "yellow")
             return
         if event.worker not in self._workers:
             if len(self._workers) == self._n_workers:  # a new process in the place of a lost one
                 self._drop_a_lost_worker()
             self._workers[event.worker] = self._progress.add_task("", note="")
         self._labels[event.worker] = event.label
+        where = "" if event.device == "cpu" else f" on {event.device}"
         self._progress.update(
             self._workers[event.worker],
             description=event.label,
             completed=event.epoch,
             total=event.epochs,
-            note=f"val/return {event.metrics['val/return']:.2f}",
+            note=f"val/return {event.metrics['val/return']:.2f}{where}",
         )
+
+    def _print(self, text: str, style: str) -> None:
+        self._progress.console.print(Text(text, style), highlight=False)
 
     def _drop_a_lost_worker(self) -> None:
         lost = next(iter(self._workers))
@@ -148,14 +162,60 @@ class LiveDisplay:
         self._n_done += 1
         if result.state != "finished":
             self._n_failed += 1
-            self._progress.console.print(
-                f"{result.task.label}: {describe_result(result)}", style="red"
-            )
+            self._print(f"{result.task.label}: {describe_result(result)}", "red")
         failed = f"{self._n_failed} failed" if self._n_failed else ""
         left = f"{duration(seconds_left)} left" if seconds_left else ""
         note = ", ".join(part for part in (failed, left) if part)
         total = self._n_done + n_left
         self._progress.update(self._overall, completed=self._n_done, total=total, note=note)
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """What fits into a terminal of so many characters; what is trained and how far always does."""
+    label = TextColumn("{task.description}", markup=False)
+    note = TextColumn("{task.fields[note]}", style="dim", markup=False)
+    if width < _NARROW:
+        return [label, MofNCompleteColumn()]
+    columns = [label, MofNCompleteColumn(), note, TimeElapsedColumn()]
+    return columns if width < _WIDE else [label, BarColumn(bar_width=20), *columns[1:]]
+
+
+class LinesInstead:
+    """A display until it fails; then lines. What is shown is no reason to end a sweep."""
+
+    def __init__(self, shown: Display) -> None:
+        self._shown = shown
+
+    def __enter__(self) -> LinesInstead:
+        self._shown.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._shown.__exit__(kind, error, trace)
+
+    def on_event(self, event: Event) -> None:
+        self._try(lambda shown: shown.on_event(event))
+
+    def on_result(self, result: TrialResult, n_left: int, seconds_left: float | None) -> None:
+        self._try(lambda shown: shown.on_result(result, n_left, seconds_left))
+
+    def _try(self, show: Callable[[Display], None]) -> None:
+        try:
+            show(self._shown)
+        except Exception as error:
+            if isinstance(self._shown, LogLines):
+                raise
+            with contextlib.suppress(Exception):  # it has failed already
+                self._shown.__exit__(None, None, None)
+            self._shown = LogLines()
+            text = f"the display failed ({type(error).__name__}: {error}); lines from here on"
+            self._shown.on_event(Notice("warning", mask(text)))
+            show(self._shown)
 
 
 @contextlib.contextmanager
@@ -167,7 +227,7 @@ def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield _Tenths(what, total)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=total)
         yield lambda n: progress.advance(task, n)

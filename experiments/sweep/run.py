@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
+import math
+import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from experiments.cli import EXIT_INTERRUPTED, check_can_be_made, typed_command
+from experiments.cli import check_can_be_made, typed_command
 from experiments.execution.engine import OpenEngine
 from experiments.execution.engines import ENGINES
 from experiments.execution.locks import lock_folder, sole_sweep
@@ -22,13 +20,15 @@ from experiments.planning.checkpoint_files import find_checkpoints, tidy_up
 from experiments.planning.estimate import Estimate
 from experiments.planning.plan import Plan, make_plan
 from experiments.planning.snapshot import Snapshot, read_snapshot
-from experiments.proposers.decisions import Proposer
+from experiments.proposers.budget import WithinBudget
+from experiments.proposers.decisions import Advance, Proposer
 from experiments.proposers.grid import Grid
 from experiments.proposers.racing_grid import RacingGrid, prune_the_lost
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import StudyPlan
 from experiments.spec.shard import take_part
 from experiments.sweep.configuration_runs import ConfigurationRuns
+from experiments.sweep.interruption import OutOfTime, interruptible
 from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.progress import counting_images, display
@@ -55,11 +55,15 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     Raises:
         BadInput: before anything is written.
     """
+    deadline = None
+    if options.time_budget is not None:
+        deadline = time.monotonic() + options.time_budget
     check_reachable(options.tracking_uri)
     _check(experiment, options)
     archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
     with ENGINES[options.engine].open(options.request(experiment)) as engine:
-        return _run(take_part(experiment, options.shard), options, archiving, engine)
+        part = take_part(experiment, options.shard)
+        return _run(part, options, archiving, engine, deadline)
 
 
 def _check(experiment: Experiment, options: Options) -> None:
@@ -70,11 +74,17 @@ def _check(experiment: Experiment, options: Options) -> None:
 
 
 def _run(
-    experiment: Experiment, options: Options, archiving: Archiving, engine: OpenEngine
+    experiment: Experiment,
+    options: Options,
+    archiving: Archiving,
+    engine: OpenEngine,
+    deadline: float | None,
 ) -> Outcome:
     for component in sorted(experiment.datasets, key=lambda component: component.value):
         with counting_images() as on_progress:
             decoded.prepare(component, options.data_dir, on_progress=on_progress)
+    for note in experiment.notes:
+        print(note, file=sys.stderr)
     ExperimentWriter.find(options.tracking_uri, experiment.name)  # complains if it was deleted
     folder = checkpoint_folder(experiment.name, options.tracking_uri, options.checkpoint_dir)
     check_can_be_made("--checkpoint-dir", folder)
@@ -85,7 +95,7 @@ def _run(
         tracker = ExperimentWriter.create(options.tracking_uri, experiment.name)
         snapshot = read_snapshot(tracker, experiment)
         sweep = _Sweep(experiment, options, places, archiving, tracker, snapshot, study, engine)
-        return sweep.run(workers_lock)
+        return sweep.run(workers_lock, deadline)
 
 
 def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> Study:
@@ -133,9 +143,10 @@ class _Sweep:
         )
         used = user_code.known_of(component.digest for component in experiment.components)
         code = provenance(typed_command(), used.values())
+        self._deadline: float | None = None
         self._tasks = Tasks(
             experiment,
-            self._proposer,
+            self._within_budget() if options.time_budget else self._proposer,
             self._results,
             TrialRuns(experiment, tracker, places, snapshot.trials, code, archiving.writes),
             self._configuration_runs,
@@ -163,20 +174,35 @@ class _Sweep:
         experiment = self._experiment
         return Search.resume(study, plan, experiment.seeds, experiment.racing, self._results)
 
-    def run(self, workers_lock: Path) -> Outcome:
-        """Run what is left."""
+    def _within_budget(self) -> Proposer:
+        return WithinBudget(
+            self._proposer,
+            self._seconds_of,
+            lambda: (self._deadline or math.inf) - time.monotonic(),
+            most_held=self._n_workers if self._study else None,
+        )
+
+    def _seconds_of(self, advance: Advance) -> float | None:
+        outcome = self._results.outcome(advance.trial)
+        n_epochs = advance.until - (outcome.epoch if outcome else 0)
+        return self._estimate.seconds_of(advance.configuration, n_epochs)
+
+    def run(self, workers_lock: Path, deadline: float | None) -> Outcome:
+        """Run what is left, until then."""
+        self._deadline = deadline
         for kind, change in changed_code(self._experiment, self._snapshot.trials.values()):
             self._shown.on_event(Notice(kind, change))
         interruption = ""
-        with _interruptible():
+        with interruptible(deadline):
             try:
                 self._begin()
                 if self._tasks.any():
                     with self._shown:
                         self._drive(workers_lock)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interrupt:
                 self._tasks.interrupt()
-                interruption = "interrupted"
+                out_of_time = isinstance(interrupt, OutOfTime)
+                interruption = "out of time" if out_of_time else "interrupted"
             except TrackingLost as error:
                 with contextlib.suppress(TrackingLost, TrackingRefused):  # it may be gone, or not
                     self._tasks.interrupt()
@@ -205,7 +231,7 @@ class _Sweep:
     def _drive(self, workers_lock: Path) -> None:
         executor = self._engine.start(self._n_workers, self._on_event, workers_lock)
         try:
-            drive(self._tasks, executor, self._options.retries)
+            drive(self._tasks, executor, self._options.retries, self._options.timeout)
         finally:
             executor.stop()
 
@@ -218,7 +244,8 @@ class _Sweep:
         if now >= self._estimate_anew_at:
             left = self._proposer.left
             for configuration_id in left:
-                self._estimate.know(self._results[configuration_id].configuration)
+                if configuration_id in self._results:
+                    self._estimate.know(self._results[configuration_id].configuration)
             self._last_estimate = self._estimate.seconds(left, self._n_workers)
             self._estimate_anew_at = now + 1
         return self._last_estimate
@@ -234,26 +261,9 @@ class _Sweep:
             study_summary = self._study.study_summary()
             with contextlib.suppress(TrackingLost):  # then the outcome says so already
                 self._tracker.tag_experiment(TAG, study_summary.to_json())
-        counts = self._results.count()
-        return Outcome(counts, self._proposer.n_left, study_summary, interruption)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM is a Ctrl-C; the second of either ends the process at once."""
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, _exit_at_once)
-        signal.signal(signal.SIGTERM, _exit_at_once)
-        raise KeyboardInterrupt
-
-    previous = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _exit_at_once(number: int, frame: FrameType | None) -> None:
-    os._exit(EXIT_INTERRUPTED)
+        n_left = self._proposer.n_left
+        if interruption == "out of time" and not n_left:  # it came at the very end
+            interruption = ""
+        self._estimate_anew_at = 0.0
+        seconds_left = self._seconds_left() if interruption == "out of time" else None
+        return Outcome(self._results.count(), n_left, study_summary, interruption, seconds_left)

@@ -72,6 +72,7 @@ class TrialRuns:
             pictures=self._experiment.pictures,
             data_path=datasets.path_of(trial.configuration.component("dataset")),
             code=user_code.known_of(trial.configuration.digests.values()),
+            diagnostics=self._experiment.diagnostics,
             fresh=not known,
             archive=self._archive,
             tracking_uri=self._tracker.uri,
@@ -146,9 +147,12 @@ _STATES = {"finished": State.FINISHED, "failed": State.FAILED, "advanced": State
 
 def outcome_of(result: TrialResult) -> TrialOutcome:
     """What a proposer is told of a task's result."""
+    state = _STATES[result.state]
+    # Patience may have finished it before the epoch that it was to reach: there are no more.
+    last = result.task.trial.configuration.epochs
     return TrialOutcome(
-        _STATES[result.state],
-        epoch=result.task.until,
+        state,
+        epoch=last if state is State.FINISHED else result.task.until,
         metrics=result.metrics,
         error=result.error,
         run_id=result.task.run_id,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from mlflow import MlflowClient, pyfunc
 from mlflow.models import ModelSignature
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
+import vae
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.model_files import write_files
 from experiments.tracking.retries import connect, patiently
@@ -20,6 +22,7 @@ from vae.errors import BadInput
 ALIAS = "champion"
 
 _FOLDER = "model"
+_PACKAGE = Path(vae.__file__).parent
 _CODE = Path(__file__).with_name("pyfunc_model.py")
 _NEEDED = ("mlflow", "numpy", "pydantic", "safetensors", "torch")
 """Packages that a registered model is run with, besides this one."""
@@ -85,5 +88,13 @@ def _save(model: Path, checkpoint: Path, files: Mapping[str, bytes], example: np
         artifacts={"checkpoint": str(checkpoint)},
         signature=ModelSignature(inputs=images, outputs=images, params=params),
         input_example=example,
-        pip_requirements=[f"{p}=={importlib.metadata.version(p)}" for p in _NEEDED],
+        code_paths=[str(_PACKAGE)],
+        pip_requirements=list(_requirements()),
     )
+
+
+def _requirements() -> Iterator[str]:
+    """With this package, for who installs it; who does not has the copy in `code_paths`."""
+    for name in (*_NEEDED, "vae-sweeps"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # a bare checkout
+            yield f"{name}=={importlib.metadata.version(name)}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -21,6 +23,12 @@ from experiments.tracking.retries import connect, patiently
 from experiments.tracking.run_record import RunRecord
 from experiments.tracking.uris import sqlite_path
 from vae.errors import BadInput
+
+KL = "kl_per_dimension"
+KL_FILE = f"latent/{KL}.json"
+"""Nats that each latent dimension of a kept model takes, on a trial run in their order; on a
+configuration run largest first, the mean over its seeds.
+"""
 
 
 @dataclass
@@ -117,6 +125,16 @@ class Reader:
             local = patiently(self._mlflow.download_artifacts, run_id, path, folder)
             with Image.open(local) as picture:
                 return np.asarray(picture)
+
+    def kl_per_dimension(self, run_id: str) -> list[float]:
+        """As `KL_FILE` has it; empty for a run without."""
+        folder = KL_FILE.partition("/")[0]
+        files = patiently(self._mlflow.list_artifacts, run_id, folder)
+        if KL_FILE not in {file.path for file in files}:
+            return []
+        with tempfile.TemporaryDirectory() as into:
+            local = patiently(self._mlflow.download_artifacts, run_id, KL_FILE, into)
+            return list(json.loads(Path(local).read_text(encoding="utf-8"))[KL])
 
     def has_weights(self, run_id: str) -> bool:
         """Whether a trial run holds its model's weights."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
@@ -12,6 +12,7 @@ from mlflow.entities import Metric, RunTag
 from experiments.secrets import mask
 from experiments.tracking.image_names import image_id
 from experiments.tracking.model_files import delete_weights, write_archive
+from experiments.tracking.reader import KL, KL_FILE
 from experiments.tracking.retries import connect, patiently
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class TrialWriter:
         done = run.info.status == "FINISHED" and run.data.tags.get("completed") == "true"
         return dict(run.data.metrics) if done else None
 
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """In the place of what the run has under these names."""
+        patiently(self._mlflow.log_batch, self.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         if epoch not in self._epochs:
             now = int(time.time() * 1000)
@@ -57,6 +62,10 @@ class TrialWriter:
         """Args: image: `uint8`, `(height, width)` or `(height, width, 3)`"""
         if f"{key}+step+{epoch}" not in self._images:
             patiently(self._mlflow.log_image, self.run_id, image, key=key, step=epoch)
+
+    def log_kl_per_dimension(self, kl: Iterable[float]) -> None:
+        """Args: kl: of the kept model on the test set, in nats, in the order of the dimensions"""
+        patiently(self._mlflow.log_dict, self.run_id, {KL: list(kl)}, KL_FILE)
 
     def archive(self, files: Mapping[str, bytes]) -> None:
         """The kept model's files, by name; before `finish`, so that a finished trial has them."""

@@ -16,7 +16,7 @@ from experiments.tracking import model_files
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.long_tags import MOST_CHARACTERS, list_tags
 from experiments.tracking.provenance import Provenance
-from experiments.tracking.reader import Reader
+from experiments.tracking.reader import KL, KL_FILE, Reader
 from experiments.tracking.retries import connect, patiently
 from experiments.tracking.run_record import RunRecord, State, mlflow_status, seeds_asked_for
 from experiments.tracking.uris import safe_name, sqlite_path, use_write_ahead_log
@@ -218,6 +218,10 @@ class ExperimentWriter(Reader):
     def log_image(self, run_id: str, key: str, picture: np.ndarray, step: int) -> None:
         """Args: picture: `uint8`, `(height, width)` or `(height, width, 3)`"""
         patiently(self._mlflow.log_image, run_id, picture, key=key, step=step)
+
+    def log_kl_per_dimension(self, run_id: str, kl: Iterable[float]) -> None:
+        """Args: kl: in nats, largest first"""
+        patiently(self._mlflow.log_dict, run_id, {KL: list(kl)}, KL_FILE)
 
     def only_configuration_runs(self) -> dict[str, RunRecord]:
         """The run of each configuration_id; of two, which a kill in the middle of a replacement

@@ -132,7 +132,7 @@ def answers(shell: Shell) -> bool:
 
 
 def n_finished(said: str) -> int:
-    return sum(int(n) for n in re.findall(r"^(\d+) trials finished", said, re.MULTILINE))
+    return sum(int(n) for n in re.findall(r"^(\d+) trials? finished", said, re.MULTILINE))
 
 
 def test_from_nothing_to_a_sweep_on_two_nodes_and_in_shards(shell: Shell) -> None:

@@ -52,7 +52,7 @@ def test_the_same_command_goes_on_after_its_process_was_killed(
         sweep.kill()
     again = workspace.run("sweep.py", "x.yaml", "--engine", "ray")
     assert again.returncode == 0
-    assert "had been before" in again.stderr.splitlines()[-1]
+    assert "already finished" in again.stderr.splitlines()[-1]
     expected = on_one_machine(tmp_path_factory.mktemp("one"), GRID)
     database = workspace.folder / "mlflow.db"
     assert numbers(database) == numbers(expected)

@@ -89,13 +89,42 @@ FILES: dict[str, tuple[str, list[str]]] = {
     "mapping for a number": (HEAD + "fixed: {hidden_dim: {a: 1}}\n", ["hidden_dim"]),
     "batch too large": (HEAD + "fixed: {batch_size: 3501}\n", ["batch_size", "3501", "3500"]),
     "validation too large": (HEAD + "fixed: {val_size: 4000}\n", ["val_size", "4000"]),
-    "unknown loss, all choices": (HEAD + "fixed: {loss: iwea}\n", ["'iwae'", "gaussian"]),
-    "importance samples of another loss": (
-        HEAD + "grid: {loss: [bce, iwae], iwae_samples: [5, 50]}\n", ["iwae_samples", "exclude"],
+    "unknown loss, all choices": (HEAD + "fixed: {loss: gausian}\n", ["'gaussian'", "bce"]),
+    "a loss that is an objective now": (
+        HEAD + "grid: {loss: [bce, iwae]}\n",
+        ["grid: loss", "objective: iwae", "objective.samples: 5", "loss: bce"],
+    ),
+    "its samples, which are an option now": (
+        HEAD + "fixed: {iwae_samples: 50}\n", ["fixed: iwae_samples", "objective.samples"],
+    ),
+    "unknown objective": (HEAD + "fixed: {objective: iwea}\n", ["'iwae'", "elbo"]),
+    "samples of an objective without": (
+        HEAD + "fixed: {objective.samples: 50}\n", ["objective.samples"],
     ),
     "beta of a bound without a KL term": (
-        HEAD + "fixed: {loss: iwae, beta: 4}\n", ["beta 4", "'iwae'"],
+        HEAD + "fixed: {objective: iwae, beta: 4}\n", ["beta 4", "'iwae'", "exclude"],
     ),
+    "warm-up of a bound without a KL term": (
+        HEAD + "fixed: {objective: iwae, beta_schedule: linear}\n", ["beta_schedule", "'iwae'"],
+    ),
+    "more free bits than an image has": (
+        HEAD + "fixed: {free_bits: 300}\n", ["free_bits 300", "less than 217"],
+    ),
+    "free bits of no KL": (HEAD + "fixed: {free_bits: 1, beta: 0}\n", ["free_bits", "beta is 0"]),
+    "patience beyond the epochs": (
+        HEAD + "fixed: {patience: 9, epochs: 9}\n", ["patience 9", "9 epochs"],
+    ),
+    "unknown optimizer": (HEAD + "fixed: {optimizer: adamv}\n", ["'adam", "sgd"]),
+    "momentum of adam": (
+        HEAD + "fixed: {optimizer: adam, optimizer.momentum: 0.9}\n", ["optimizer.momentum"],
+    ),
+    "unknown schedule": (HEAD + "fixed: {lr_schedule: cosin}\n", ["'cosine'", "burda"]),
+    "steps at no epoch": (HEAD + "fixed: {lr_schedule: steps}\n", ["lr_schedule.at"]),
+    "steps that fall": (
+        HEAD + "fixed: {lr_schedule: steps, lr_schedule.at: [3, 2]}\n",
+        ["lr_schedule.at", "[3, 2]"],
+    ),
+    "diagnostics as a number": (HEAD + "diagnostics: 1\n", ["diagnostics"]),
     "loss that does not fit": (
         HEAD + "fixed: {loss: continuous_bernoulli, transform: binarize}\n",
         ["continuous_bernoulli", "binarize", "exclude"],

@@ -72,9 +72,8 @@ def _loud_engine(opened: list[Request]) -> Engine:
         with serial.ENGINE.open(replace(request, device="cpu")) as engine:
             yield engine
 
-    return Engine(
-        "loud", (Option("--volume", "N", "how loud", int, default=3),), lambda _: 1, open_it
-    )
+    volume = Option("--volume", "N", "how loud", int, default=3)
+    return Engine("loud", (volume,), lambda request: 1, lambda request: "noise", open_it)
 
 
 def options(workspace: Workspace, *arguments: str) -> Options:

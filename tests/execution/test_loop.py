@@ -8,13 +8,16 @@ import signal
 import threading
 import time
 from collections import deque
+from concurrent import futures
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from experiments.execution.loop import drive
 from experiments.execution.messages import Task, TrialResult
+from experiments.tracking.errors import TrackingLost
 from vae.configuration import Configuration, Trial
 
 TRIAL = Trial(configuration=Configuration(dataset="mnist5k"), seed=0)
@@ -27,14 +30,19 @@ def task(number: int) -> Task:
     )  # fmt: skip
 
 
-class Crowd:
+class FakeExecutor:
     """Virtual workers that do nothing: once all of them have work, the first one is done."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
+        self.can_isolate = False
         self.lost: set[str] = set()
         self.most_running = 0
         self._running: deque[tuple[Task, Future[TrialResult]]] = deque()
+
+    @property
+    def n_free(self) -> int:
+        return self.capacity - len(self._running)
 
     def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
@@ -56,17 +64,17 @@ class Crowd:
     def stop(self) -> None: ...
 
 
-class Errands:
+class FakeProposer:
     """So many trials; when there are no more, the workers come to their ends."""
 
-    def __init__(self, n_trials: int, crowd: Crowd) -> None:
-        self._n_trials, self._crowd = n_trials, crowd
+    def __init__(self, n_trials: int, executor: FakeExecutor) -> None:
+        self._n_trials, self._executor = n_trials, executor
         self.n_asked, self.n_told = 0, 0
         self.told_lost: list[str] = []
 
     def ask(self) -> Task | None:
         if self.n_asked == self._n_trials:
-            self._crowd.finish_one()
+            self._executor.finish_one()
             return None
         self.n_asked += 1
         return task(self.n_asked)
@@ -78,13 +86,13 @@ class Errands:
 
 
 def seconds(n_trials: int, n_workers: int) -> float:
-    crowd = Crowd(n_workers)
-    errands = Errands(n_trials, crowd)
+    executor = FakeExecutor(n_workers)
+    proposer = FakeProposer(n_trials, executor)
     started = time.process_time()
-    drive(errands, crowd, retries=2)
+    drive(proposer, executor, retries=2)
     taken = time.process_time() - started
-    assert errands.n_told == n_trials
-    assert crowd.most_running == n_workers
+    assert proposer.n_told == n_trials
+    assert executor.most_running == n_workers
     return taken
 
 
@@ -104,17 +112,121 @@ def test_a_trial_costs_the_same_among_few_and_among_many() -> None:
 
 
 def test_a_lost_worker_costs_a_retry_and_then_its_trial() -> None:
-    crowd = Crowd(10)
-    crowd.lost = {"3", "7"}
-    errands = Errands(20, crowd)
-    drive(errands, crowd, retries=1)
-    assert (errands.n_told, errands.told_lost) == (20, [])
-    errands = Errands(20, crowd)
-    drive(errands, crowd, retries=0)
-    assert (errands.n_told, errands.told_lost) == (20, ["3", "7"])
+    executor = FakeExecutor(10)
+    executor.lost = {"3", "7"}
+    proposer = FakeProposer(20, executor)
+    drive(proposer, executor, retries=1)
+    assert (proposer.n_told, proposer.told_lost) == (20, [])
+    proposer = FakeProposer(20, executor)
+    drive(proposer, executor, retries=0)
+    assert (proposer.n_told, proposer.told_lost) == (20, ["3", "7"])
 
 
-class Sleepers(Crowd):
+class ScriptedExecutor:
+    """One worker that answers with what it was given, in turn, and remembers its tasks."""
+
+    def __init__(self, *answers: TrialResult | BaseException, can_isolate: bool = False) -> None:
+        self._answers = list(answers)
+        self.can_isolate = can_isolate
+        self.tasks: list[Task] = []
+        self.n_free = 1
+
+    def submit(self, task: Task) -> Future[TrialResult]:
+        self.tasks.append(task)
+        future: Future[TrialResult] = Future()
+        answer = self._answers.pop(0)
+        if isinstance(answer, TrialResult):
+            future.set_result(replace(answer, task=task))
+        else:
+            future.set_exception(answer)
+        return future
+
+    def stop(self) -> None: ...
+
+
+class Rungs:
+    """One trial, advanced so many times; what it is told ends up in `told`."""
+
+    def __init__(self, n: int) -> None:
+        self._left = n
+        self.told: list[TrialResult] = []
+
+    def ask(self) -> Task | None:
+        self._left -= 1
+        return task(0) if self._left >= 0 else None
+
+    def tell(self, result: TrialResult) -> None:
+        self.told.append(result)
+
+
+def answer(state: str, seconds: float | None = None) -> TrialResult:
+    return TrialResult(task(0), state, "why" if state != "finished" else "", seconds=seconds)
+
+
+def test_a_time_limit_is_of_the_trial_over_all_of_its_tasks() -> None:
+    executor = ScriptedExecutor(answer("advanced", 4), answer("advanced", 3), answer("finished", 1))
+    drive(Rungs(3), executor, retries=2, timeout=10)
+    assert [task.timeout for task in executor.tasks] == [10, 6, 3]
+
+
+def test_a_time_limit_is_of_the_trial_over_its_retries() -> None:
+    """It used to begin again after each, so that a trial could take three times as long."""
+    executor = ScriptedExecutor(answer("lost", 6), answer("lost", 6), answer("finished", 1))
+    proposer = Rungs(1)
+    drive(proposer, executor, retries=2, timeout=10)
+    assert [task.timeout for task in executor.tasks] == [10, 4]
+    assert [result.state for result in proposer.told] == ["lost"]
+
+
+def test_what_timed_out_is_not_tried_again() -> None:
+    executor = ScriptedExecutor(futures.TimeoutError())
+    proposer = Rungs(1)
+    drive(proposer, executor, retries=2, timeout=1e-9)
+    (result,) = proposer.told
+    assert (result.state, result.error) == ("lost", "timed out")
+
+
+def test_without_a_time_limit_there_is_none() -> None:
+    executor = ScriptedExecutor(answer("lost", 6), answer("finished", 6))
+    drive(Rungs(1), executor, retries=2)
+    assert [task.timeout for task in executor.tasks] == [None, None]
+
+
+def test_losses_are_counted_over_all_tasks_of_a_trial() -> None:
+    executor = ScriptedExecutor(
+        answer("lost"), answer("advanced"), answer("lost"), answer("finished")
+    )
+    proposer = Rungs(2)
+    drive(proposer, executor, retries=1)
+    assert [result.state for result in proposer.told] == ["advanced", "lost"]
+
+
+def test_out_of_memory_is_tried_once_more_with_the_device_for_itself() -> None:
+    executor = ScriptedExecutor(
+        answer("out of memory"), answer("advanced"), answer("finished"), can_isolate=True
+    )
+    proposer = Rungs(2)
+    drive(proposer, executor, retries=0)
+    assert [task.alone for task in executor.tasks] == [False, True, False]
+    assert [result.state for result in proposer.told] == ["advanced", "finished"]
+
+
+@pytest.mark.parametrize("can_isolate", [True, False])
+def test_out_of_memory_alone_is_a_failure_with_that_reason(can_isolate: bool) -> None:
+    answers = [answer("out of memory")] * (2 if can_isolate else 1)
+    executor = ScriptedExecutor(*answers, can_isolate=can_isolate)
+    proposer = Rungs(1)
+    drive(proposer, executor, retries=2)
+    (result,) = proposer.told
+    assert (result.state, result.error) == ("lost", "why")
+
+
+def test_a_store_that_stays_away_ends_the_loop() -> None:
+    with pytest.raises(TrackingLost, match="why"):
+        drive(Rungs(2), ScriptedExecutor(answer("untracked")), retries=2)
+
+
+class BlockedExecutor(FakeExecutor):
     """Nobody is ever done; as soon as all have work, somebody presses Ctrl-C."""
 
     def finish_one(self) -> None:
@@ -126,8 +238,8 @@ def test_ctrl_c_ends_the_wait() -> None:
     # Whoever starts tests in the background may have them ignore it.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        sleepers = Sleepers(2)
+        executor = BlockedExecutor(2)
         with pytest.raises(KeyboardInterrupt):
-            drive(Errands(5, sleepers), sleepers, retries=0)
+            drive(FakeProposer(5, executor), executor, retries=0)
     finally:
         signal.signal(signal.SIGINT, before)

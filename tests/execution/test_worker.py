@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import select
+import socket
 from dataclasses import replace
 
 import pytest
@@ -118,3 +119,32 @@ def test_an_error_in_one_trial_names_itself(
     result = worker.advance(task, print)
     assert result.state == "failed"
     assert result.error.startswith("diverged: the loss of epoch 1")
+
+
+def test_out_of_device_memory_is_told_and_not_yet_a_failure(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sent the task decides whether it is tried again; the trial goes on where it was."""
+    task = replace(some_task(workspace), device_label="cuda:1")
+    assert worker.advance(replace(task, until=2), print).state == "advanced"
+
+    def hungry(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nand more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.execution.worker.fit", hungry)
+        result = worker.advance(replace(task, fresh=False), print)
+    assert result.state == "out of memory"
+    assert result.error == "out of memory on cuda:1: CUDA out of memory. Tried to allocate 2 GiB"
+    (run,) = runs(workspace.folder / "mlflow.db", "trial")
+    assert run.status == "RUNNING"
+    assert task.checkpoint.exists()
+    assert worker.advance(replace(task, fresh=False), print).state == "finished"
+
+
+def test_the_run_says_where_it_was_computed(workspace: Workspace) -> None:
+    result = worker.advance(some_task(workspace), print)
+    assert result.seconds and result.seconds > 0
+    (run,) = runs(workspace.folder / "mlflow.db", "trial")
+    assert run.tags["device"] == "cpu"
+    assert run.tags["host"] == socket.gethostname()

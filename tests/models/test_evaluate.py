@@ -55,7 +55,9 @@ def test_another_process_computes_the_logged_bits(swept: Workspace, tmp_path: Pa
     elsewhere = Workspace(tmp_path)
     done = elsewhere.run("evaluate.py", run.run_id, "--tracking-uri", swept.tracking_uri)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("equal to the last bit") == 4
+    assert done.stdout.count("equal to the last bit") == 6
+    for name in ("bound_gap", "nll_gap", "probe_accuracy", "knn_accuracy"):
+        assert re.search(rf"test/{name} +-?\d+\.\d+ +–", done.stdout), name
     assert f"{final(run, 'test/nll'):.4f}" in done.stdout
     assert "test/nll with 50 samples 500/500" in shown(done.stderr)
     assert list(tmp_path.iterdir()) == [], "nothing is written that was not asked for"
@@ -64,7 +66,7 @@ def test_another_process_computes_the_logged_bits(swept: Workspace, tmp_path: Pa
 def test_more_samples_are_another_protocol_and_say_so(swept: Workspace) -> None:
     run = tracked(swept, "trial", "bce")[0]
     done = swept.run("evaluate.py", run.run_id, "--samples", "60")
-    assert done.stdout.count("equal to the last bit") == 3
+    assert done.stdout.count("equal to the last bit") == 5
     assert "K 50 → 60" in shown(done.stdout)
     assert "standard error" in shown(done.stdout)
 
@@ -123,7 +125,9 @@ def test_another_data_set(
     assert subject.protocol == Protocol("toy.npz", 50, 40, "cpu")
     rows = evaluate_subject(subject)
     assert [row.name for row in rows][-1] == "test/bits_per_dim"
-    assert [row.logged for row in rows] == [None] * 5
+    assert {row.logged for row in rows} == {None}
+    assert not {"test/nll_gap", "test/knn_accuracy"} & {row.name for row in rows}
+    assert "no labels" in " ".join(notes(subject))
     own = evaluate_subject(subject_of(swept, data_dir=swept.folder / "data"))
     assert rows[0].value < own[0].value, "noise is not what it was trained on"
     with pytest.raises(BadInput, match="3 × 32 × 32, and the model takes 1 × 28 × 28"):

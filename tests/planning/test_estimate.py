@@ -27,7 +27,7 @@ def test_nothing_is_said_before_anything_was_measured() -> None:
     one = configuration()
     estimate = Estimate([one])
     assert estimate.seconds({one.id: 3}, 1) is None
-    assert estimate.trial_seconds(one.id) is None
+    assert estimate.seconds_of(one, 1) is None
 
 
 def test_what_was_measured_counts_as_it_was() -> None:
@@ -38,7 +38,7 @@ def test_what_was_measured_counts_as_it_was() -> None:
     estimate.learn(slow.id, 7.0)  # the last one: the machine has less to do now
     assert estimate.seconds({fast.id: 2, slow.id: 3}, 1) == pytest.approx(10 * (2 * 1 + 3 * 7))
     assert estimate.seconds({fast.id: 0, slow.id: 0}, 1) == 0
-    assert estimate.trial_seconds(slow.id, n_epochs=4) == 28
+    assert estimate.seconds_of(slow, 4) == 28
 
 
 def test_what_was_not_measured_takes_as_long_as_its_like() -> None:
@@ -97,7 +97,7 @@ def test_an_estimate_lies_between_what_was_measured(measured: list[tuple[int, fl
         estimate.learn(configurations[which].id, seconds)
         last[configurations[which].id] = seconds
     for one in configurations:
-        estimated = estimate.trial_seconds(one.id, n_epochs=1)
+        estimated = estimate.seconds_of(one, 1)
         assert estimated is not None
         assert min(last.values()) * 0.999 <= estimated <= max(last.values()) * 1.001
 

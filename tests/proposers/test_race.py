@@ -29,7 +29,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace.write(RACE, "race.yaml")
     done = workspace.run("sweep.py", "race.yaml", "--workers", "2")
     assert done.returncode == 0
-    assert done.stderr.splitlines()[-1].startswith("8 trials finished, 4 given up")
+    assert done.stderr.splitlines()[-1].startswith("8 trials finished, 4 pruned")
     return workspace
 
 
@@ -50,7 +50,7 @@ def test_who_has_lost_gets_no_more_seeds(raced: Workspace) -> None:
 def test_asked_again_nothing_runs_and_everybody_is_told(raced: Workspace) -> None:
     again = raced.run("sweep.py", "race.yaml")
     assert again.returncode == 0
-    assert again.stderr.startswith("0 trials finished, 8 had been before, 4 given up")
+    assert again.stderr.startswith("0 trials finished, 8 already finished, 4 pruned")
     plan = raced.run("sweep.py", "race.yaml", "--dry-run").stdout
     assert "12 trials: 8 finished, 4 pruned" in plan
     assert "to run: 0 trials" in plan
@@ -66,7 +66,7 @@ def test_another_sweep_may_ask_for_what_a_race_gave_up(raced: Workspace, tmp_pat
     copy.write(RACE.replace("racing: true", "racing: false"), "race.yaml")
     done = copy.run("sweep.py", "race.yaml", "--workers", "2")
     assert done.returncode == 0
-    assert done.stderr.splitlines()[-1].startswith("4 trials finished, 8 had been before")
+    assert done.stderr.splitlines()[-1].startswith("4 trials finished, 8 already finished")
     trials = load_trials("race", copy.tracking_uri)
     assert set(trials["state"]) == {"finished"}
     for run in runs(copy.folder / "mlflow.db", "configuration"):

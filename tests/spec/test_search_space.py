@@ -98,7 +98,7 @@ ARGUMENTS: dict[str, tuple[list[str], list[str]]] = {
         ["--optuna-storage", "sqlite:///good.yaml/x.db"], ["--optuna-storage", "good.yaml"],
     ),
     "storage of something else": (
-        ["--optuna-storage", "sqlite:///good.yaml"], ["--optuna-storage", "not a database"],
+        ["--optuna-storage", "sqlite:///good.yaml"], ["--optuna-storage", "not a SQLite database"],
     ),
     "an axis that fixes the space away": (
         ["--set", "latent_dim=3"], ["study.space", "nothing is left"],

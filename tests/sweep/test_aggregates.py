@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.planning.results import Results, TrialOutcome
-from experiments.sweep.aggregates import aggregate, mean_curve, sample_grid
+from experiments.sweep.aggregates import aggregate, mean_curve, mean_sorted, sample_grid
 from experiments.tracking.run_record import State
 from vae.configuration import Configuration, Trial
 
@@ -55,6 +55,12 @@ def test_a_metric_that_nobody_has_is_left_out() -> None:
 def test_the_mean_curve_has_the_epochs_that_all_seeds_have() -> None:
     curves = [[(1, 1.0), (2, 2.0), (3, 9.0)], [(1, 3.0), (2, 6.0)]]
     assert mean_curve(curves) == [(1, 2.0), (2, 4.0)]
+
+
+def test_latent_dimensions_are_ranked_before_the_mean_over_seeds() -> None:
+    """Which dimension carries the most, every seed decides anew."""
+    assert mean_sorted([[0.0, 4.0, 1.0], [2.0, 0.0, 3.0]]) == [3.5, 1.5, 0.0]
+    assert mean_sorted([]) == []
 
 
 def test_the_grid_of_samples_has_the_top_row_of_each_seed() -> None:

@@ -26,6 +26,7 @@ EPOCH_METRICS = {
 }  # fmt: skip
 FINAL_METRICS = {
     "return", "best_epoch", "test/return", "test/reconstruction", "test/kl", "test/nll", "val/nll",
+    "test/active_units", "test/mutual_information",
 }  # fmt: skip
 
 
@@ -261,7 +262,7 @@ def test_only_what_is_missing_runs(finished: tuple[Workspace, str], workspace: W
         assert done.returncode == 0, done.stderr
         closing = done.stderr.splitlines()[-1]
         assert closing.startswith(f"{n_new} trials finished"), closing
-        assert (f"{n_before} had been before" in closing) == bool(n_before)
+        assert (f"{n_before} already finished" in closing) == bool(n_before)
     trials = runs(database(workspace), "trial")
     assert len({run.tags["trial_id"] for run in trials}) == len(trials) == 8
     seeds = {
@@ -289,7 +290,7 @@ def test_what_was_tracked_before_a_field_was_added_still_counts(workspace: Works
                 )
         db.execute("DELETE FROM params WHERE key = 'patience'")
     again = workspace.run("sweep.py", "tiny.yaml", *one[:-1], "0-1")
-    assert "1 trials finished, 1 had been before" in again.stderr
+    assert "1 trial finished, 1 already finished" in again.stderr
     new = workspace.run(
         "sweep.py", "tiny.yaml", *one, "--set", "objective=iwae", "--set", "objective.samples=3,5"
     )
@@ -312,7 +313,7 @@ def test_a_diverging_trial_fails_alone_and_in_sight(workspace: Workspace) -> Non
 
     again = workspace.run("sweep.py", "tiny.yaml", "--engine", "serial", *arguments)
     assert again.returncode == 1, "failed trials stay failed until asked for"
-    assert again.stderr.splitlines()[-1].startswith("0 trials finished, 2 had been before, 2 FAIL")
+    assert again.stderr.splitlines()[-1].startswith("0 trials finished, 2 already finished, 2 FAIL")
     retried = workspace.run(
         "sweep.py", "tiny.yaml", "--engine", "serial", "--retry-failed", *arguments
     )

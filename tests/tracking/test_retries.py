@@ -166,7 +166,7 @@ def test_a_run_without_the_tag_is_not_done_and_goes_on_in_its_own_run(
     in_database(done, "UPDATE runs SET status = ? WHERE run_uuid = ?", state, before.run_id)
     again = sweep(done)
     assert again.returncode == 0
-    assert "1 trials finished" in again.stderr
+    assert "1 trial finished" in again.stderr
     after = the_trial(done)
     assert after.run_id == before.run_id
     assert after.metrics == before.metrics, "no step doubled, no value changed"
@@ -225,7 +225,7 @@ def test_a_deleted_trial_runs_again(done: Workspace) -> None:
     in_database(
         done, "UPDATE runs SET lifecycle_stage = 'deleted' WHERE run_uuid = ?", before.run_id
     )
-    assert "1 trials finished" in sweep(done).stderr
+    assert "1 trial finished" in sweep(done).stderr
     after = the_trial(done)
     assert after.run_id != before.run_id
     assert after.metrics["return"] == before.metrics["return"]
@@ -258,7 +258,7 @@ def test_a_run_that_a_lost_answer_made_twice_is_ended(done: Workspace) -> None:
             "SELECT key, value, 'ghost' FROM tags WHERE run_uuid = ? AND key != 'completed'",
             (run.run_id,),
         )
-    assert "0 trials finished, 1 had been before" in sweep(done).stderr
+    assert "0 trials finished, 1 already finished" in sweep(done).stderr
     by_id = {run.run_id: run.status for run in runs(done.folder / "mlflow.db", "trial")}
     assert by_id == {run.run_id: "FINISHED", "ghost": "KILLED"}
 

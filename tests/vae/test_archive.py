@@ -14,8 +14,9 @@ import torch
 from safetensors import torch as safetensors
 
 from tests.conftest import REPOSITORY
-from vae import registry
+from vae import registry, user_code
 from vae.archive import DESCRIPTION, WEIGHTS, pack, unpack
+from vae.components import check_component
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 from vae.layers import Shape
@@ -164,3 +165,74 @@ def test_a_pickle_is_not_run(files: dict[str, bytes], tmp_path: Path) -> None:
             with pytest.raises(BadInput):
                 unpack(files | {name: content})
     assert not target.exists()
+
+
+def test_an_archive_from_before_pictures_moved_still_loads(files: dict[str, bytes]) -> None:
+    trial = json.loads(files[DESCRIPTION])["trial"]
+    trial["configuration"] |= {"image_every": 5, "images": 64}
+    archived = unpack(changed(files, trial=trial, numbers_version=1))
+    assert archived.description.trial == TRIAL
+
+
+def test_an_archive_of_a_built_in_that_is_gone_says_what_it_lacks(
+    files: dict[str, bytes],
+) -> None:
+    trial = json.loads(files[DESCRIPTION])["trial"]
+    trial["configuration"]["encoder"] = "mlp7"
+    with pytest.raises(BadInput, match="unknown encoder 'mlp7'"):
+        unpack(changed(files, trial=trial))
+
+
+OWN = """
+from torch import nn
+
+from vae.distributions import DiagonalNormal
+
+
+class Own(nn.Module):
+    def __init__(self, shape, hidden_dim, latent_dim):
+        super().__init__()
+        self.heads = nn.Linear(63, 2 * latent_dim)
+        self.register_buffer("table", self.heads.weight.detach().abs().sum(0), persistent=False)
+        float(self.table.sum())
+
+    def forward(self, x):
+        return DiagonalNormal(*self.heads(x.flatten(1)).chunk(2, -1))
+"""
+
+
+def own(folder: Path) -> dict[str, bytes]:
+    """An archive of a model whose encoder needs more than a shape to be made."""
+    (folder / "nets.py").write_text(OWN)
+    encoder = check_component("encoder", "nets.py:Own", folder)
+    configuration = Configuration(
+        encoder=encoder.value, digests={"encoder": encoder.digest}, hidden_dim=8, latent_dim=3
+    )
+    trial = Trial(configuration=configuration, seed=5)
+    return pack(a_model(trial), trial, SHAPE, best_epoch=4)
+
+
+def test_the_users_own_source_is_kept_and_its_networks_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = own(tmp_path)
+    assert packed["code/encoder/nets.py"].decode() == OWN
+    monkeypatch.setattr(user_code, "_known", {})
+    with pytest.raises(BadInput, match="somebody's own code"):
+        unpack(packed, folder=tmp_path / "elsewhere")
+    for folder, trust in ((tmp_path, False), (tmp_path / "elsewhere", True)):
+        monkeypatch.setattr(user_code, "_known", {})
+        model = unpack(packed, trust_code=trust, folder=folder).model
+        assert model.reconstruct(torch.rand(2, *SHAPE)).shape == (2, *SHAPE)
+
+
+def test_paths_in_an_archive_are_written_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = own(tmp_path)
+    monkeypatch.setattr(user_code, "_known", {})
+    code = json.loads(packed[DESCRIPTION])["code"]
+    code["encoder"]["files"] = ["../../nets.py"]
+    moved = changed(packed, code=code) | {"code/encoder/../../nets.py": OWN.encode()}
+    with pytest.raises(BadInput, match="nets"):
+        unpack(moved, trust_code=True, folder=tmp_path / "elsewhere")

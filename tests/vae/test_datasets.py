@@ -12,7 +12,7 @@ import pytest
 
 from tests.complaints import contents
 from tests.generated import noise, write_cifar10, write_images, write_npz
-from vae import decoded
+from vae import datasets, decoded
 from vae.components import Component, check_component
 from vae.configuration import Configuration
 from vae.datasets import check_dataset, complete, describe, place, yardstick
@@ -26,6 +26,7 @@ IMAGES = noise(60, 6, 6)
 @pytest.fixture(autouse=True)
 def _forget() -> None:
     decoded.read.cache_clear()
+    datasets._described.clear()
 
 
 def named(value: str, folder: Path, data_dir: Path, **options: Any) -> Component:
@@ -84,6 +85,21 @@ def test_a_folder_is_told_from_a_name_and_its_option_makes_other_images(tmp_path
     assert len(list((data_dir / "cache").glob("*/facts.json"))) == 2, "pixels are the same"
 
 
+def test_a_file_that_was_only_touched_is_read_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vae import file_digests
+
+    path = write_npz(tmp_path / "faces.npz", {"train": IMAGES})
+    for touched in (False, True, False):
+        if touched:
+            path.touch()
+        prepare(named("faces.npz", tmp_path, tmp_path / "data"), tmp_path / "data")
+        file_digests._known.clear()  # as a new process begins
+    monkeypatch.setattr(file_digests, "_sha256", lambda path: pytest.fail("read again"))
+    named("faces.npz", tmp_path, tmp_path / "data")
+
+
 FUNCTION = """
 import numpy as np
 
@@ -139,8 +155,6 @@ def test_another_machine_takes_its_own_copy_or_says_that_there_is_none(
     digest = named("faces.npz", tmp_path, tmp_path / "data").digest
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "there")
-    from vae import datasets
-
     datasets._paths.clear()
     elsewhere = check_dataset("faces.npz", Path.cwd(), digest)
     with pytest.raises(BadInput, match=r"faces.npz: no such file; the trial's data"):

@@ -1,0 +1,44 @@
+"""Workers block when nobody reads what they tell: whoever reads goes on, whatever happens."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+
+import pytest
+
+from experiments.execution.listener import never_raising
+from experiments.execution.messages import Event, Notice
+from experiments.execution.processes import _listen
+
+N_EVENTS = 5_000
+"""More than a pipe holds."""
+
+
+def test_an_exception_in_the_display_does_not_stop_the_listener(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen: list[Event] = []
+
+    def on_event(event: Event) -> None:
+        seen.append(event)
+        raise ValueError("a display with a mistake in it")
+
+    events, pipe = multiprocessing.Pipe(duplex=False)
+    listener = threading.Thread(target=_listen, args=(events, never_raising(on_event)), daemon=True)
+    listener.start()
+
+    def tell() -> None:
+        for i in range(N_EVENTS):
+            pipe.send(Notice("x", str(i)))
+        pipe.close()
+
+    worker = threading.Thread(target=tell, daemon=True)
+    worker.start()
+    worker.join(timeout=60)
+    listener.join(timeout=60)
+    assert not worker.is_alive(), "it waits for somebody to read"
+    assert len(seen) == N_EVENTS
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "ValueError: a display with a mistake in it" in said
