@@ -15,9 +15,9 @@ from experiments.cli import command
 from experiments.metrics import FINAL_METRICS
 from experiments.secrets import mask
 from experiments.tracking.reachable import check_reachable
+from experiments.tracking.reader import Reader
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
-from experiments.tracking.uris import default_uri
-from experiments.tracking.writer import ExperimentWriter
+from experiments.tracking.uris import default_uri, tracking_address
 from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial, as_written_today
 from vae.errors import BadInput
 from vae.signatures import with_tuples
@@ -91,15 +91,15 @@ def load_curves(
     return pd.DataFrame(rows, columns=[*identity, *metrics])
 
 
-def open_experiment(experiment: str, tracking_uri: str | None) -> ExperimentWriter:
+def open_experiment(experiment: str, tracking_uri: str | None) -> Reader:
     """The MLflow experiment of that name.
 
     Raises:
         BadInput: when there is none, or nothing tracks at `tracking_uri`.
     """
-    uri = tracking_uri or default_uri()
-    check_reachable(uri)
-    tracker = ExperimentWriter.find(uri, experiment)
+    uri = tracking_address(tracking_uri or default_uri())
+    check_reachable(uri, read_only=True)
+    tracker = Reader.find(uri, experiment)
     if tracker is None:
         raise BadInput(
             f"nothing of experiment '{experiment}' is tracked at {mask(uri)}: "

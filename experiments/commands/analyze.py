@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NoReturn
 
-from experiments.cli import Parser, run_command
+from experiments.cli import Parser, check_can_be_made, run_command
 from experiments.spec.yaml_files import experiment_name
-from experiments.tracking.uris import default_uri, help_of_default_uri
+from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
 from vae.errors import BadInput
 
 
@@ -19,6 +19,8 @@ def main() -> NoReturn:
 def _main() -> int:
     arguments = _parser().parse_args()
     name = experiment_name(arguments.experiment)
+    if arguments.out is not None:
+        check_can_be_made("--out", arguments.out)
 
     from experiments.analysis.load import load_curves, load_trials, open_experiment
     from experiments.metrics import FINAL_METRICS
@@ -55,7 +57,13 @@ def _parser() -> Parser:
     parser = Parser(__doc__)
     add = parser.add_argument
     add("experiment", help="a YAML file, the name of one, or the name of an MLflow experiment")
-    add("--tracking-uri", default=default_uri(), metavar="URI", help=help_of_default_uri())
+    add(
+        "--tracking-uri",
+        type=tracking_address,
+        default=default_uri(),
+        metavar="URI",
+        help=help_of_default_uri(),
+    )
     add("--metric", default="return", help="what to compare (default: %(default)s)")
     add("--out", type=Path, metavar="DIR", help="also write report.html, CSV, Markdown, LaTeX")
     add("--format", choices=("table", "csv", "markdown", "latex", "json"), default="table")

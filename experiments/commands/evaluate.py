@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from experiments.cli import Parser, check_can_be_made, positive_int, run_command
 from experiments.spec.yaml_files import experiment_name
-from experiments.tracking.uris import default_uri
+from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
 from vae.datasets import check_dataset, place
 from vae.errors import at
 
@@ -68,7 +68,13 @@ def _parser() -> Parser:
         help="the id of a trial run; of a configuration run, for its seed with the highest "
         "return; or an experiment, for the best seed of the configuration with the best val/nll",
     )
-    add("--tracking-uri", default=default_uri(), metavar="URI", help="default: %(default)s")
+    add(
+        "--tracking-uri",
+        type=tracking_address,
+        default=default_uri(),
+        metavar="URI",
+        help=help_of_default_uri(),
+    )
     add("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="default: %(default)s")
     add("--dataset", metavar="NAME", help="another data set with images of the same shape")
     add(

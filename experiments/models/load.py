@@ -12,7 +12,7 @@ from experiments.metrics import DECISION_METRICS, METRICS
 from experiments.tracking.reachable import check_reachable
 from experiments.tracking.reader import Reader
 from experiments.tracking.run_record import RunRecord
-from experiments.tracking.uris import default_uri
+from experiments.tracking.uris import default_uri, tracking_address
 from vae.configuration import Trial
 from vae.errors import BadInput, at
 
@@ -124,8 +124,8 @@ def choose(name: str, tracking_uri: str | None = None) -> SelectedRun:
 
 
 def _reachable(tracking_uri: str | None) -> str:
-    uri = tracking_uri or default_uri()
-    check_reachable(uri)
+    uri = tracking_address(tracking_uri or default_uri())
+    check_reachable(uri, read_only=True)
     return uri
 
 
@@ -170,6 +170,7 @@ def _best_seed(tracker: Reader, configuration_id: str, label: str, metric: str) 
     ]
     kept = [run for run in finished if tracker.has_weights(run.run_id)]
     if not kept:
+        tracker.check_artifacts()
         raise BadInput(
             f"{label}: of its {len(finished)} finished seeds no weights were kept; see the "
             f"sweep's `--archive`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,21 +14,41 @@ from experiments.reporting.findings import Findings
 from experiments.reporting.html import render
 from experiments.reporting.tables import as_text
 from experiments.secrets import mask
+from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
+from experiments.tracking.reader import Reader
+from experiments.tracking.retries import limit_retries
 from experiments.tracking.writer import ExperimentWriter
 from vae.errors import BadInput
+
+_PATIENCE = 20
+"""Seconds to wait for a store that is away: the report itself is written already."""
 
 _SUMMARY_FILES = {"summary.csv": "csv", "summary.md": "markdown", "summary.tex": "latex"}
 
 
-def write_report(
-    folder: Path, findings: Findings, curves: pd.DataFrame, tracker: ExperimentWriter
-) -> None:
+def write_report(folder: Path, findings: Findings, curves: pd.DataFrame, tracker: Reader) -> None:
     """Write `trials.csv`, `summary.csv`, `.md`, `.tex` and `report.html`, and track them all.
 
     Raises:
         BadInput: when the folder cannot be written.
     """
+    files = _files(findings, curves, tracker)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--out {folder}: {error.strerror}") from error
+    try:
+        with limit_retries(seconds=_PATIENCE):
+            ExperimentWriter.of(tracker).log_report(folder / name for name in files)
+    except (TrackingRefused, TrackingLost) as error:
+        print(f"warning: the report is in {folder}, but not in MLflow: {error}", file=sys.stderr)
+
+
+def _files(findings: Findings, curves: pd.DataFrame, tracker: Reader) -> dict[str, str]:
+    """What a report consists of, by the names of its files."""
     run_ids = [run_id for run_id in findings.trials["run_id"] if run_id]
     html = render(
         findings,
@@ -37,31 +58,24 @@ def write_report(
         facts=list(_facts(findings, tracker)),
         kls=dict(_kls(tracker)),
     )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "trials.csv").write_text(as_text(findings.trials, "csv"), encoding="utf-8")
-        for name, form in _SUMMARY_FILES.items():
-            (folder / name).write_text(as_text(findings.summary, form), encoding="utf-8")
-        (folder / "report.html").write_text(html, encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"--out {folder}: {error.strerror}") from error
-    tracker.log_report(folder)
+    summaries = {name: as_text(findings.summary, form) for name, form in _SUMMARY_FILES.items()}
+    return {"trials.csv": as_text(findings.trials, "csv"), **summaries, "report.html": html}
 
 
-def _sample_grids(tracker: ExperimentWriter) -> Iterator[tuple[str, np.ndarray]]:
+def _sample_grids(tracker: Reader) -> Iterator[tuple[str, np.ndarray]]:
     for record in tracker.records("configuration"):
         picture = tracker.last_image(record.run_id, "samples")
         if picture is not None:
             yield record.tags["configuration_id"], picture
 
 
-def _kls(tracker: ExperimentWriter) -> Iterator[tuple[str, list[float]]]:
+def _kls(tracker: Reader) -> Iterator[tuple[str, list[float]]]:
     for record in tracker.records("configuration"):
         if kl := tracker.kl_per_dimension(record.run_id):
             yield record.tags["configuration_id"], kl
 
 
-def _facts(findings: Findings, tracker: ExperimentWriter) -> Iterator[tuple[str, str]]:
+def _facts(findings: Findings, tracker: Reader) -> Iterator[tuple[str, str]]:
     tags = [record.tags for record in tracker.records("trial")]
     for name, tag in (
         ("sweep", "command"),

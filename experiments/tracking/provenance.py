@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import getpass
 import importlib.metadata
+import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.secrets import mask
 from vae.user_code import Code
 
 _CODE = Path(__file__).resolve().parents[2]
+_OWN = str(Path(__file__).resolve().relative_to(_CODE))
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,12 @@ def provenance(command: str, used: Iterable[Code] = ()) -> Provenance:
     Args:
         used: the user's own code, whose files count as changed where the commit lacks them
     """
-    commit = _git("rev-parse", "HEAD").strip()
+    commit = _git("rev-parse", "HEAD").strip() if _is_checked_in() else ""
     files = {Path(code.folder) / path: text for code in used for path, text in code.files}
+    diff = _git("diff", "HEAD", "--no-ext-diff", "--no-textconv", "--", ".") if commit else ""
     return Provenance(
         commit=commit,
-        diff=_git("diff", "HEAD") + _untracked(files) if commit else "",
+        diff=mask(diff + _untracked(files)) if commit else "",
         command=command,
         versions=versions(),
     )
@@ -69,12 +74,32 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
+def user_name() -> str:
+    """Of whoever runs this; the number, where a container has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _is_checked_in() -> bool:
+    """Whether this code belongs to the repository that it lies in: an installed package may lie in
+    a virtual environment inside somebody else's.
+    """
+    return bool(_git("ls-files", "--", _OWN))
+
+
 def _git(*arguments: str) -> str:
+    # Not the repository that a Git hook is running in; and its lock is left alone.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    # Whoever owns the checkout: its code is running already.
+    command = ["git", "-C", str(_CODE), "-c", "safe.directory=*", *arguments]
     try:
         done = subprocess.run(  # noqa: S603 - no shell, and nothing a user gave
-            ["git", "-C", str(_CODE), *arguments],  # noqa: S607
+            command,
+            env={**environment, "GIT_OPTIONAL_LOCKS": "0"},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             check=False,
         )

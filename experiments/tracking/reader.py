@@ -17,6 +17,7 @@ from mlflow.entities import Run, ViewType
 
 from experiments.secrets import without_credentials
 from experiments.tracking import model_files
+from experiments.tracking.artifact_folder import why_missing
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.image_names import is_image, step_of
 from experiments.tracking.retries import connect, patiently
@@ -88,6 +89,11 @@ class Reader:
                 if not token:
                     return records
 
+    def has_trials(self) -> bool:
+        """Whether it has a trial run at all."""
+        ids = [self.experiment_id]
+        return bool(patiently(self._mlflow.search_runs, ids, "tags.kind = 'trial'", max_results=1))
+
     def any_trial_running(self) -> bool:
         """Whether some trial run is RUNNING, be it alive or left by the dead."""
         query = "tags.kind = 'trial' and attributes.status = 'RUNNING'"
@@ -123,8 +129,11 @@ class Reader:
         with tempfile.TemporaryDirectory() as folder:
             path = paths[max(paths)]
             local = patiently(self._mlflow.download_artifacts, run_id, path, folder)
-            with Image.open(local) as picture:
-                return np.asarray(picture)
+            try:
+                with Image.open(local) as picture:
+                    return np.asarray(picture)
+            except OSError:  # cut short by a kill, or by a full disk
+                return None
 
     def kl_per_dimension(self, run_id: str) -> list[float]:
         """As `KL_FILE` has it; empty for a run without."""
@@ -142,7 +151,20 @@ class Reader:
 
     def read_archive(self, run_id: str) -> dict[str, bytes]:
         """The files of a trial run's model, by name; BadInput if there are none."""
+        self.check_artifacts()
         return model_files.read_archive(self._mlflow, run_id)
+
+    def artifact_location(self) -> str:
+        """Where its artifacts are, as MLflow has written it down."""
+        experiment = patiently(self._mlflow.get_experiment, self.experiment_id)
+        return str(experiment.artifact_location)
+
+    def check_artifacts(self) -> None:
+        """Raise BadInput where the folder of its artifacts is missing."""
+        experiment = patiently(self._mlflow.get_experiment, self.experiment_id)
+        why = why_missing(str(experiment.artifact_location), self.uri, experiment.name)
+        if why:
+            raise BadInput(f"experiment '{experiment.name}': {why}")
 
     def link(self, run_id: str) -> str:
         """Where a run can be looked at: on the tracking server, or in the UI of `make ui`."""

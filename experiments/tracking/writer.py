@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import getpass
 import itertools
 import json
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from experiments.tracking import model_files
+from experiments.tracking.artifact_folder import folder_beside, why_not_written
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.long_tags import MOST_CHARACTERS, list_tags
-from experiments.tracking.provenance import Provenance
+from experiments.tracking.provenance import Provenance, user_name
 from experiments.tracking.reader import KL, KL_FILE, Reader
 from experiments.tracking.retries import connect, patiently
 from experiments.tracking.run_record import RunRecord, State, mlflow_status, seeds_asked_for
-from experiments.tracking.uris import safe_name, sqlite_path, use_write_ahead_log
+from experiments.tracking.uris import sqlite_path, use_write_ahead_log
 from vae.configuration import NUMBERS_VERSION, Configuration, Trial
+from vae.errors import BadInput
 from vae.scored_pixels import scored_pixels
 
 # MLflow's UI would otherwise open on its pages for language models.
@@ -48,12 +50,31 @@ class ExperimentWriter(Reader):
     """One MLflow experiment, as a sweep's parent process writes it."""
 
     @classmethod
+    def find(cls, uri: str, name: str) -> Self | None:
+        """As a reader finds it.
+
+        Raises:
+            BadInput: also where its artifacts would not go to where the others are.
+        """
+        found = super().find(uri, name)
+        if found is not None:
+            why = why_not_written(found.artifact_location(), uri, name, found.has_trials)
+            if why:
+                raise BadInput(f"experiment '{name}': {why}")
+        return found
+
+    @classmethod
+    def of(cls, reader: Reader) -> Self:
+        """The same experiment, to be written."""
+        return cls(reader.uri, reader.experiment_id, reader._mlflow)
+
+    @classmethod
     def create(cls, uri: str, name: str) -> ExperimentWriter:
         """The experiment called `name`, made with its database if need be."""
-        artifacts = None
         if (path := sqlite_path(uri)) is not None:
             use_write_ahead_log(path)
-            artifacts = (path.parent / "mlartifacts" / safe_name(name)).as_uri()
+        beside = folder_beside(uri, name)
+        artifacts = beside.as_uri() if beside else None
         tracker = cls.find(uri, name)
         if tracker is not None:
             return tracker
@@ -163,7 +184,7 @@ class ExperimentWriter(Reader):
         tags = {
             "mlflow.source.name": "sweep.py",
             "mlflow.source.type": "LOCAL",
-            "mlflow.user": getpass.getuser(),
+            "mlflow.user": user_name(),
             **tags,
         }
         start_time = time.time_ns() // 1_000_000
@@ -248,11 +269,14 @@ class ExperimentWriter(Reader):
         for child in children:
             patiently(self._mlflow.set_tag, child.info.run_id, "mlflow.parentRunId", new_parent)
 
-    def log_report(self, folder: Path) -> None:
-        """Put the files of a report into the experiment's one run of kind `report`."""
+    def log_report(self, files: Iterable[Path]) -> None:
+        """Put the files of a report, and nothing that lies beside them, into the experiment's one
+        run of kind `report`.
+        """
         existing = self.records("report")
         run_id = existing[-1].run_id if existing else self._create_run("report", {"kind": "report"})
-        patiently(self._mlflow.log_artifacts, run_id, str(folder))
+        for path in files:
+            patiently(self._mlflow.log_artifact, run_id, str(path))
         self.set_state(run_id, State.FINISHED)
 
     def delete_weights(self, run_id: str) -> None:

@@ -51,7 +51,7 @@ def test_what_is_logged_has_arrived_whatever_the_environment_says(
     configuration = Configuration()
     parent = tracker.create_configuration_run(configuration, "label", {0})
     trial = Trial(configuration=configuration, seed=0)
-    run_id = tracker.create_trial_run(trial, "label", parent, provenance())
+    run_id = tracker.create_trial_run(trial, "label", parent, provenance("python sweep.py"))
     writer = TrialWriter(uri, run_id)
     writer.log_epoch(1, {"val/return": -1.0})
     writer.log_image("samples", np.zeros((4, 4), np.uint8), 1)
