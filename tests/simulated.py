@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from experiments.planning.results import Outcomes, Results, TrialOutcome
-from experiments.proposers.decisions import Advance, Annotate, Proposer, Prune
+from experiments.proposers.decisions import Advance, Annotate, Proposer, Prune, Settle
 from experiments.tracking.run_record import State
 from vae.configuration import Configuration, Trial
 
@@ -23,6 +23,7 @@ class SimulatedSweep:
         epochs: how far each (configuration_id, seed) was trained
         over: the state of every trial that ended
         pruned: why each configuration_id was pruned
+        settled: the configuration_ids that need no more seeds
         tags: of each configuration
         interrupted_after: how many trials to advance before a kill; None to go on to the end
     """
@@ -35,6 +36,7 @@ class SimulatedSweep:
     epochs: dict[tuple[str, int], int] = field(default_factory=dict)
     over: dict[tuple[str, int], State] = field(default_factory=dict)
     pruned: dict[str, str] = field(default_factory=dict)
+    settled: list[str] = field(default_factory=list)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     advanced: list[Advance] = field(default_factory=list)
 
@@ -55,6 +57,8 @@ class SimulatedSweep:
             configuration_id = decision.configuration.id
             if isinstance(decision, Annotate):
                 self.tags[configuration_id] = dict(decision.tags)
+            elif isinstance(decision, Settle):
+                self.settled.append(configuration_id)
             elif isinstance(decision, Prune):
                 self.pruned[configuration_id] = decision.reason
                 self.over |= {(configuration_id, seed): State.PRUNED for seed in decision.seeds}

@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 from experiments.analysis.trial_columns import varying_fields
 from experiments.metrics import find_metric
 
 CONFIDENCE = 0.95
-SIGNIFICANCE = 0.05
+IQM_SEEDS = 10
+"""From how many seeds on the interval of an interquartile mean covers what it says."""
+
 _BOOTSTRAP_RESAMPLES = 2000
 _BOOTSTRAP_SEED = 0
 
@@ -69,18 +71,20 @@ def bootstrap_interval(
 
 
 def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.DataFrame:
-    """Means over the seeds of each configuration; a trial that is not finished counts as absent.
+    """Means over the seeds of each configuration; a trial without a finite value counts as absent.
 
     Args:
         trials: as `load_trials` returns them
         metrics: columns of `trials`
 
     Returns:
-        One row per configuration, best mean of the first metric first, configurations without a
-        finished trial last. Columns: `configuration_id`, the fields that vary, `n_finished`,
-        `n_expected`, and for each metric `<metric>.mean`, `.std` (of the sample, ddof = 1),
-        `.ci95_low`, `.ci95_high` (of the mean, by Student's t), `.iqm`, `.iqm_low`, `.iqm_high`
-        (interquartile mean and its bootstrap interval), `.min`, `.max`.
+        One row per configuration, best mean of the first metric first; then those that failed
+        with some seed, then what was pruned, then what has no value. Columns: `configuration_id`,
+        the fields that vary, `n_finished`, `n_expected`, and for each metric `<metric>.mean`,
+        `.std` (of the sample, ddof = 1), `.ci95_low`, `.ci95_high` (of the mean, by Student's t),
+        `.min`, `.max`; where some configuration has ten seeds also `.iqm`, `.iqm_low`,
+        `.iqm_high` (interquartile mean and its bootstrap interval, which covers too little below
+        that).
     """
     fields = varying_fields(trials)
     rows = []
@@ -90,56 +94,60 @@ def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.
         row |= {field: group[field].iloc[0] for field in fields}
         row |= {"n_finished": len(finished), "n_expected": len(group)}
         for metric in metrics:
-            row |= {
-                f"{metric}.{name}": value
-                for name, value in describe(finished[metric].to_numpy(dtype=float)).items()
-            }
+            values = finished[metric].to_numpy(dtype=float)
+            described = describe(values[np.isfinite(values)])
+            row |= {f"{metric}.{name}": value for name, value in described.items()}
+        row["_rank"] = _rank(group, metrics[0])
         rows.append(row)
     summary = pd.DataFrame(rows)
     if summary.empty:
         return summary
-    return summary.sort_values(
-        [f"{metrics[0]}.mean", "configuration_id"],
-        ascending=[find_metric(metrics[0]).lower_is_better, True],
+    ranked = summary.sort_values(
+        ["_rank", f"{metrics[0]}.mean", "configuration_id"],
+        ascending=[True, find_metric(metrics[0]).lower_is_better, True],
         na_position="last",
-    ).reset_index(drop=True)
+    )
+    few = [c for c in ranked.columns if ".iqm" in c and ranked[c].isna().all()]
+    return ranked.drop(columns=["_rank", *few]).reset_index(drop=True)
+
+
+def _rank(group: pd.DataFrame, metric: str) -> int:
+    """0 for a whole configuration, 1 where a seed failed, 2 if it was pruned, 3 without a value."""
+    finished = group["state"] == "finished"
+    known = finished & np.isfinite(group[metric].to_numpy(dtype=float))
+    if not known.any():
+        return 3
+    if (group["state"] == "pruned").any():
+        return 2
+    return int((group["state"].eq("failed") | (finished & ~known)).any())
 
 
 def describe(values: np.ndarray) -> dict[str, float]:
-    """Mean, std, interval, interquartile mean with its interval, min and max of `values` `(n,)`."""
+    """Mean, std, interval, min and max of `values` `(n,)`; from ten on the interquartile mean."""
     n = len(values)
+    names = ("mean", "std", "ci95_low", "ci95_high", "min", "max", "iqm", "iqm_low", "iqm_high")
+    described = dict.fromkeys(names, math.nan)
     if not n:
-        names = ("mean", "std", "ci95_low", "ci95_high", "iqm", "iqm_low", "iqm_high", "min", "max")
-        return dict.fromkeys(names, math.nan)
+        return described
     low, high = t_interval(values)
-    generator = np.random.default_rng(_BOOTSTRAP_SEED)
-    values = np.sort(values)  # so that the resamples do not depend on the order of the seeds
-    iqm_low, iqm_high = bootstrap_interval(values, interquartile_mean, generator)
-    return {
+    described |= {
         "mean": float(np.mean(values)),
         "std": float(np.std(values, ddof=1)) if n > 1 else math.nan,
         "ci95_low": low,
         "ci95_high": high,
-        "iqm": float(interquartile_mean(values)),
-        "iqm_low": iqm_low,
-        "iqm_high": iqm_high,
         "min": float(np.min(values)),
         "max": float(np.max(values)),
     }
+    if n >= IQM_SEEDS:
+        generator = np.random.default_rng(_BOOTSTRAP_SEED)
+        values = np.sort(values)  # so that the resamples do not depend on the order of the seeds
+        iqm_low, iqm_high = bootstrap_interval(values, interquartile_mean, generator)
+        iqm = float(interquartile_mean(values))
+        described |= {"iqm": iqm, "iqm_low": iqm_low, "iqm_high": iqm_high}
+    return described
 
 
 # ----------------------------------------------------------------- two configurations
-
-
-def paired_p_value(differences: np.ndarray) -> float:
-    """Two-sided p of Student's paired t-test; 1 if all differences are 0, NaN where unknown."""
-    n = len(differences)
-    if n < 2:
-        return math.nan
-    mean, deviation = float(np.mean(differences)), float(np.std(differences, ddof=1))
-    if deviation == 0:  # the test knows nothing of differences that do not vary
-        return 1.0 if mean == 0 else math.nan
-    return float(2 * stdtr(n - 1, -abs(mean) / (deviation / math.sqrt(n))))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

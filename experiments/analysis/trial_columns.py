@@ -65,14 +65,15 @@ def describe_field(name: str, value: object) -> str:
 
 
 def comparable(trials: pd.DataFrame, scale: Iterable[str]) -> list[str]:
-    """The columns in which trials have to agree for a metric to mean the same in both.
+    """The columns in which trials have to agree for a metric to mean the same in both: its scale,
+    the version of the code, the data, and which images were kept from training.
 
     Args:
         scale: of the metric
     """
     known = [name for name in scale if name in trials.columns]
-    versions = ("numbers_version", "data_digest")
-    return [*known, *(v for v in versions if v in trials.columns and trials[v].nunique() > 1)]
+    others = ("numbers_version", "data_digest", "val_size")
+    return [*known, *(c for c in others if c in trials.columns and trials[c].nunique() > 1)]
 
 
 def with_options_filled(trials: pd.DataFrame) -> pd.DataFrame:

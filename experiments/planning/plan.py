@@ -22,6 +22,8 @@ class PlanState(StrEnum):
     RESUMABLE = "resumable"
     """It goes on from a checkpoint."""
     MISSING = "missing"
+    NOT_NEEDED = "not needed"
+    """The race that it would belong to is over."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def make_plan(
     for trial in trials:
         state = _state(trial, results, tracked.get(trial.id), resumable)
         known = results[trial.configuration.id]
-        todo = not known.pruned and not known.is_over(trial.seed)
+        todo = not known.out_of_race and not known.is_over(trial.seed)
         planned.append(PlannedTrial(trial, state, todo))
     return Plan(tuple(planned))
 
@@ -88,6 +90,8 @@ def _state(
         return PlanState(outcome.state)
     if results[trial.configuration.id].pruned:
         return PlanState.PRUNED
+    if results[trial.configuration.id].settled:
+        return PlanState.NOT_NEEDED
     if record is not None and record.state in (State.PRUNED, State.FAILED):
         return PlanState(record.state)
     # Whoever ran it is dead: the sweep holds the lock.

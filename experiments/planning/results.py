@@ -55,6 +55,8 @@ class ConfigurationResults:
         outcomes: by seed, also of seeds that only other sweeps have asked for
         asked_before: the seeds that other sweeps have asked for
         pruned: why no more of its trials are run; empty as long as they are
+        settled: whether it needs no more seeds than it has had, though it has not lost
+        not_needed: how many seeds it was spared by that
     """
 
     configuration: Configuration
@@ -62,10 +64,19 @@ class ConfigurationResults:
     outcomes: dict[int, TrialOutcome] = field(default_factory=dict)
     asked_before: Collection[int] = ()
     pruned: str = ""
+    settled: bool = False
+    not_needed: int = 0
+
+    @property
+    def out_of_race(self) -> bool:
+        """Whether it gets no more seeds."""
+        return bool(self.pruned) or self.settled
 
     @property
     def expected(self) -> set[int]:
-        """The seeds that any sweep has asked for."""
+        """The seeds that any sweep has asked for; when that is settled, those that were needed."""
+        if self.settled:
+            return {*self.seeds, *self.outcomes}
         return {*self.seeds, *self.asked_before}
 
     @property
@@ -136,12 +147,14 @@ class Counts:
         n_before: those that were finished when it started
         n_finished: those that it finished
         n_failed, n_pruned: whenever that was
+        n_not_needed: those that a race could do without, though nobody lost by it
     """
 
     n_before: int
     n_finished: int
     n_failed: int
     n_pruned: int
+    n_not_needed: int = 0
 
 
 class Results:
@@ -201,6 +214,14 @@ class Results:
         self.n_left -= len(found.left)
         found.pruned = reason
 
+    def settle(self, configuration_id: str) -> None:
+        """The configuration needs no more seeds than it has had: those are all of its seeds."""
+        found = self._wanted[configuration_id]
+        self.n_left -= len(found.left)
+        found.not_needed += len(found.not_over)
+        found.seeds = tuple(seed for seed in found.seeds if found.is_over(seed))
+        found.settled = True
+
     def is_new(self, configuration_id: str, seed: int) -> bool:
         """Whether a trial's outcome was recorded by this sweep."""
         known = self._known.get(configuration_id, {}).get(seed)
@@ -221,4 +242,5 @@ class Results:
             n_finished=states[State.FINISHED, True],
             n_failed=states[State.FAILED, False] + states[State.FAILED, True],
             n_pruned=states[State.PRUNED, False] + states[State.PRUNED, True] + n_pruned,
+            n_not_needed=sum(found.not_needed for found in self._wanted.values()),
         )

@@ -41,6 +41,13 @@ class Prune:
 
 
 @dataclass(frozen=True)
+class Settle:
+    """A configuration needs no more seeds than it has had."""
+
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
 class Annotate:
     """Say something of a configuration."""
 
@@ -48,7 +55,7 @@ class Annotate:
     tags: Mapping[str, str]
 
 
-Decision = Advance | Prune | Annotate
+Decision = Advance | Prune | Settle | Annotate
 
 
 class Proposer(Protocol):

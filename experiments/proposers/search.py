@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from experiments.analysis.race import lost_to_best
 from experiments.metrics import METRICS
 from experiments.planning.results import ConfigurationResults, Results, TrialOutcome
 from experiments.proposers.decisions import Advance, Annotate, Decision, Prune
 from experiments.proposers.optuna_study import Proposal, Study
-from experiments.proposers.race import FIRST_SEEDS, lost
 from experiments.proposers.racing_grid import why_lost
 from experiments.spec.search_space import StudyPlan, rungs
 from experiments.tracking.long_tags import list_tags
@@ -20,8 +20,8 @@ from experiments.tracking.run_record import State
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 
-_RIVALS = 5
-"""How many of the best configurations a race measures the noise on: bad ones are noisier."""
+_FIRST_SEEDS = 2
+"""Seeds that every configuration of a race gets before it can lose."""
 
 _ERRORS, _ERROR = 3, 300
 """How many seeds' errors a configuration's is told by, and how many characters of each."""
@@ -213,7 +213,7 @@ class Search:
 
     def _stages(self, epochs: int) -> list[tuple[Sequence[int], int]]:
         """Rung by rung with the first seeds; in a race, the others follow one by one."""
-        first = self._seeds[:FIRST_SEEDS] if self._racing else self._seeds
+        first = self._seeds[:_FIRST_SEEDS] if self._racing else self._seeds
         stages = [(first, epoch) for epoch in [*rungs(self._plan.pruner, epochs), epochs]]
         return stages + [((seed,), epochs) for seed in self._seeds[len(first) :]]
 
@@ -265,15 +265,9 @@ class Search:
         return ""
 
     def _has_lost(self, candidate: _Candidate) -> bool:
-        """Whether it is worse than the best finished configurations, seed by seed."""
+        """Whether it is worse than the best finished configuration, seed by seed."""
         mine = candidate.results.values(self._plan.metric, candidate.configuration.epochs)
-        rivals = [r for r in self._finished() if all(seed in r for seed in mine)]
-        rivals.sort(key=lambda values: -float(np.mean(list(values.values()))))
-        if not rivals or len(mine) < FIRST_SEEDS:
-            return False
-        table = [[rival[seed] for seed in mine] for rival in rivals[:_RIVALS]]
-        n_looks = max(1, len(self._seeds) - FIRST_SEEDS)
-        return bool(lost(np.array([*table, list(mine.values())]), n_looks)[-1])
+        return lost_to_best(mine, self._finished())
 
     def _finished(self) -> list[Mapping[int, float]]:
         """Of the configurations that finished, the values by seed."""

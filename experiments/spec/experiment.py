@@ -24,8 +24,8 @@ from pydantic import (
 from experiments.formatting import format_value
 from experiments.metrics import DECISION_METRICS
 from experiments.spec.axes import check_choices, check_distinct, folder_of
-from experiments.spec.comparable import refuse_other_pixels
 from experiments.spec.pictures import Pictures
+from experiments.spec.racing import Racing, RacingSection, parse_racing
 from experiments.spec.resolver import DEFAULTS, Resolver, moved, refuse_unused_options
 from experiments.spec.search_space import StudyPlan, StudySection
 from experiments.spec.seeds import parse_seeds
@@ -46,7 +46,7 @@ class Experiment:
     Attributes:
         axes: the fields that vary, in the order of the file
         configurations: of the grid; a study's are not known beforehand
-        racing: stop giving seeds to a configuration that has lost
+        racing: give seeds to those configurations alone of which something is undecided
         pictures: that each trial logs
         diagnostics: whether each trial logs the dear ones, too
     """
@@ -55,7 +55,7 @@ class Experiment:
     axes: tuple[str, ...]
     configurations: tuple[Configuration, ...]
     seeds: tuple[int, ...]
-    racing: bool = False
+    racing: Racing | None = None
     study: StudyPlan | None = None
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
     diagnostics: bool = False
@@ -75,7 +75,7 @@ class Experiment:
     @property
     def study_name(self) -> str:
         """Of the study in Optuna's storage; a question asked otherwise is another study."""
-        digest = self.study.digest(self.seeds, self.racing) if self.study else ""
+        digest = self.study.digest(self.seeds, bool(self.racing)) if self.study else ""
         return f"{self.name} {digest}"
 
     @property
@@ -227,7 +227,7 @@ class _SweepFile(BaseModel):
     zip: list[_ZipGroup] = []
     exclude: list[_Rule] = []
     study: StudySection | None = None
-    racing: Annotated[bool, Field(strict=True)] = False
+    racing: Annotated[RacingSection | None, BeforeValidator(parse_racing)] = None
     fixed: _Fields = {}
     pictures: Pictures = Pictures()
     diagnostics: Annotated[bool, Field(strict=True)] = False
@@ -324,7 +324,8 @@ class _SweepFile(BaseModel):
         if not study.space:
             raise BadInput("study.space: nothing is left to search")
         plan = study.plan({"dataset": DEFAULTS["dataset"], **self.fixed}, resolver)
-        return Experiment(self.name, tuple(plan.space), (), self.seeds, study.racing, plan)
+        racing = Racing() if study.racing else None
+        return Experiment(self.name, tuple(plan.space), (), self.seeds, racing, plan)
 
     def _of_grid(self, resolver: Resolver) -> Experiment:
         """Every combination that no rule excludes; one where an option makes no difference."""
@@ -342,10 +343,10 @@ class _SweepFile(BaseModel):
         if not configurations:
             raise BadInput("exclude: nothing is left of the grid")
         axes = (*self.grid, *(field for group in self.zip for field in group))
-        if self.racing:
-            with at("racing"):
-                refuse_other_pixels(configurations.values())
-        return Experiment(self.name, axes, tuple(configurations.values()), self.seeds, self.racing)
+        competing = tuple(configurations.values())
+        with at("racing"):
+            racing = self.racing.rules(competing) if self.racing else None
+        return Experiment(self.name, axes, competing, self.seeds, racing)
 
     def _combinations(self) -> Iterator[dict[str, Any]]:
         """The fields that vary, in every combination."""

@@ -11,7 +11,13 @@ from experiments.spec.experiment import Experiment
 from experiments.sweep.aggregates import aggregate, mean_curve, mean_sorted, sample_grid
 from experiments.sweep.retention import Archiving
 from experiments.tracking.long_tags import run_tags
-from experiments.tracking.run_record import RunRecord, State, finished_runs, mlflow_status
+from experiments.tracking.run_record import (
+    RunRecord,
+    State,
+    finished_runs,
+    mlflow_status,
+    seeds_asked_for,
+)
 from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import Configuration
 
@@ -64,6 +70,8 @@ class ConfigurationRuns:
             else:
                 run.logged, run.tags = record.metrics, record.tags
                 self._tracker.ask_for_seeds(record, set(results.seeds))
+                if results.settled and seeds_asked_for(record) != results.expected:
+                    self._tracker.expect_seeds(record.run_id, results.expected)
                 if results.left:
                     self._tracker.reopen(record)
             if not results.left and not (record and self._is_closed(results, record)):
@@ -83,6 +91,12 @@ class ConfigurationRuns:
             self._log_aggregates(run)
         else:
             self._close(run)
+
+    def settle(self, configuration: Configuration) -> None:
+        """It needs no more seeds than it has had: those are what its run expects."""
+        run = self._runs[configuration.id]
+        self._tracker.expect_seeds(run.run_id, run.results.expected)
+        self._close(run)
 
     def annotate(self, configuration: Configuration, tags: Mapping[str, str]) -> None:
         """Set tags of its run."""

@@ -75,9 +75,9 @@ def _plan(
     for configuration in experiment.configurations:
         results.ask_for(configuration, experiment.seeds)
     if experiment.racing:
-        from experiments.proposers.racing_grid import prune_the_lost  # and with it NumPy
+        from experiments.proposers.racing_grid import hold_race  # and with it NumPy
 
-        prune_the_lost(results, experiment.seeds, experiment.metric)
+        hold_race(results, experiment.seeds, experiment.metric, experiment.racing)
     return make_plan(experiment.trials(), results, tracked, find_checkpoints(checkpoints))
 
 
@@ -106,7 +106,7 @@ def _grid_lines(
         f"{len(plan.trials)} trials: {told}"
     )
     if experiment.racing:
-        yield f"a race in {experiment.metric}: what has lost gets no more seeds"
+        yield f"a race in {experiment.metric}: what is decided gets no more seeds"
     n_epochs = sum(trial.configuration.epochs for trial in plan.todo)
     time_left = _time_left(experiment, plan, records, n_workers)
     yield f"to run: {len(plan.todo)} trials, at most {n_epochs} epochs{time_left}"

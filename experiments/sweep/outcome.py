@@ -45,6 +45,8 @@ class Outcome:
             parts.append(f"{counts.n_failed} FAILED")
         if counts.n_pruned:
             parts.append(f"{counts.n_pruned} pruned")
+        if counts.n_not_needed:
+            parts.append(f"{counts.n_not_needed} not needed")
         if self.n_left:
             takes = f" (about {duration(self.seconds_left)})" if self.seconds_left else ""
             parts.append(f"{self.n_left} left{takes}")

@@ -23,7 +23,7 @@ from experiments.planning.snapshot import Snapshot, read_snapshot
 from experiments.proposers.budget import WithinBudget
 from experiments.proposers.decisions import Advance, Proposer
 from experiments.proposers.grid import Grid
-from experiments.proposers.racing_grid import RacingGrid, prune_the_lost
+from experiments.proposers.racing_grid import RacingGrid, hold_race
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import StudyPlan
 from experiments.spec.shard import take_part
@@ -159,8 +159,9 @@ class _Sweep:
         for configuration in experiment.configurations:
             self._results.ask_for(configuration, experiment.seeds)
         if experiment.racing:
-            prune_the_lost(self._results, experiment.seeds, experiment.metric)
-            return RacingGrid(self._results, experiment.seeds, experiment.metric)
+            race = (self._results, experiment.seeds, experiment.metric, experiment.racing)
+            hold_race(*race)
+            return RacingGrid(*race)
         return Grid(self._plan().todo, self._results)
 
     def _plan(self) -> Plan:
@@ -172,7 +173,7 @@ class _Sweep:
         from experiments.proposers.search import Search  # Optuna takes its time to import
 
         experiment = self._experiment
-        return Search.resume(study, plan, experiment.seeds, experiment.racing, self._results)
+        return Search.resume(study, plan, experiment.seeds, bool(experiment.racing), self._results)
 
     def _within_budget(self) -> Proposer:
         return WithinBudget(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from experiments.execution.messages import Event, Notice, Task, TrialResult
 from experiments.planning.results import Results
-from experiments.proposers.decisions import Advance, Proposer, Prune
+from experiments.proposers.decisions import Advance, Proposer, Prune, Settle
 from experiments.spec.experiment import Experiment
 from experiments.sweep.configuration_runs import ConfigurationRuns
 from experiments.sweep.trial_runs import TrialRuns, outcome_of
@@ -57,6 +57,8 @@ class Tasks:
                 return self._trial_runs.open(decision, parent)
             if isinstance(decision, Prune):
                 self._prune(decision)
+            elif isinstance(decision, Settle):
+                self._configuration_runs.settle(decision.configuration)
             else:
                 self._configuration_runs.annotate(decision.configuration, decision.tags)
         return None

@@ -15,8 +15,14 @@ _SEEDS_A_TAG = 64
 """Whose runs one tag names: a run's id has 32 characters, a seed up to 19."""
 
 
-def list_tags(key: str, items: Iterable[object]) -> dict[str, str]:
-    """A JSON list as the tag `key`; what does not fit is in `key.1`, `key.2` and so on."""
+def list_tags(
+    key: str, items: Iterable[object], before: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """A JSON list as the tag `key`; what does not fit is in `key.1`, `key.2` and so on.
+
+    Args:
+        before: the tags of the run; those of a longer list are emptied
+    """
     parts: list[list[str]] = [[]]
     length = 0
     for item in map(json.dumps, items):

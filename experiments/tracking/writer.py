@@ -108,10 +108,15 @@ class ExperimentWriter(Reader):
         """Add to the seeds that a configuration run expects."""
         before = seeds_asked_for(record)
         if not seeds <= before:
-            self.set_tags(record.run_id, list_tags("seeds", sorted(before | seeds)))
+            self.set_tags(record.run_id, list_tags("seeds", sorted(before | seeds), record.tags))
         if not record.has_params:  # killed between the run's creation and its description
             fields = json.loads(record.tags["configuration"])
             self._log_params(record.run_id, {n: v for n, v in fields.items() if n != "digests"})
+
+    def expect_seeds(self, run_id: str, seeds: set[int]) -> None:
+        """Let a configuration run expect these seeds and no others."""
+        before = patiently(self._mlflow.get_run, run_id).data.tags
+        self.set_tags(run_id, list_tags("seeds", sorted(seeds), before))
 
     def _log_params(self, run_id: str, fields: Mapping[str, object]) -> None:
         params = [Param(key, str(value)) for key, value in fields.items()]

@@ -33,6 +33,13 @@ def test_a_list_that_fits_is_one_tag() -> None:
     assert len(list_tags("seeds", range(1500))) == 2
 
 
+@given(SEEDS, SEEDS)
+def test_a_list_takes_the_place_of_a_longer_one(before: set[int], after: set[int]) -> None:
+    tags = list_tags("seeds", sorted(before))
+    tags |= list_tags("seeds", sorted(after), tags)
+    assert read_list(tags, "seeds") == sorted(after)
+
+
 @given(st.dictionaries(st.integers(0, 2**63 - 1), st.uuids().map(lambda u: u.hex), max_size=300))
 def test_runs_come_back_and_no_tag_is_too_long(run_ids: dict[int, str]) -> None:
     tags = run_tags("finished", run_ids)

@@ -1,0 +1,58 @@
+"""Which configuration a control names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vae.configuration import Configuration
+from vae.errors import BadInput
+from vae.signatures import check_value
+
+Fields = Mapping[str, Any]
+
+
+def find_control(configurations: Sequence[Fields], control: Fields) -> int | None:
+    """The place of the configuration that has these fields, and of what else varies the defaults.
+
+    Args:
+        configurations: of each, the value of every field and option that it has
+
+    Returns:
+        None where there is none.
+
+    Raises:
+        BadInput: when several configurations have all of that.
+    """
+    places = _having(configurations, range(len(configurations)), control)
+    varying = [
+        name
+        for name in Configuration.model_fields
+        if len({repr(configurations[i].get(name)) for i in places}) > 1
+    ]
+    for name in varying:
+        if name not in control:
+            default = {name: Configuration.model_fields[name].default}
+            places = _having(configurations, places, default) or places
+    if len(places) > 1:
+        left = [n for n in varying if len({repr(configurations[i].get(n)) for i in places}) > 1]
+        say = f"; say {', '.join(left)} as well" if left else ""
+        raise BadInput(f"{write_control(control)}: {len(places)} configurations have that{say}")
+    return places[0] if places else None
+
+
+def _having(configurations: Sequence[Fields], among: Sequence[int], fields: Fields) -> list[int]:
+    return [i for i in among if all(_has(configurations[i], n, v) for n, v in fields.items())]
+
+
+def _has(configuration: Fields, name: str, value: Any) -> bool:
+    """An option is of the type of its default; a configuration may lack it."""
+    if name not in configuration:
+        return False
+    wanted = check_value(configuration[name], value) if "." in name else value
+    return bool(configuration[name] == wanted)
+
+
+def write_control(control: Fields) -> str:
+    """`encoder=mlp3, loss=sse`."""
+    return ", ".join(f"{name}={value}" for name, value in control.items())
