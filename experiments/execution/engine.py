@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from experiments.execution.messages import Event
 
 
+class NoWorkers(Exception):
+    """An engine cannot start a single worker any more; what was finished is tracked."""
+
+
 @dataclass(frozen=True)
 class Option:
     """An option of one or more engines.
@@ -43,11 +47,14 @@ class Stores:
 
     Attributes:
         optuna_storage: the parent process alone writes there; empty without a study
+        checkpoints: the folder of the experiment's
     """
 
     experiment: str
     tracking_uri: str
     optuna_storage: str
+    checkpoints: Path = Path("checkpoints")
+    data_dir: Path = Path("data")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.execution import processes, ray_cluster, serial
+from experiments.execution import processes, ray_cluster, serial, slurm
 from experiments.execution.engine import Engine, Option
 from vae.errors import BadInput
 
@@ -13,6 +13,7 @@ ENGINES: dict[str, Engine] = {
     "processes": processes.ENGINE,
     "serial": serial.ENGINE,
     "ray": ray_cluster.ENGINE,
+    "slurm": slurm.ENGINE,
 }
 
 

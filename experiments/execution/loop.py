@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pebble import ProcessExpired
 
+from experiments.execution.engine import NoWorkers
 from experiments.execution.messages import Task, TrialResult
 from experiments.secrets import mask
 from experiments.tracking.errors import TrackingLost
@@ -65,7 +66,7 @@ def drive(
         timeout: seconds that a trial may take over all of its tasks and retries
 
     Raises:
-        TrackingLost: what was finished is tracked, the rest can be resumed.
+        TrackingLost, NoWorkers: what was finished is tracked, the rest can be resumed.
     """
     loop = _Loop(executor, retries, timeout)
     while True:
@@ -121,17 +122,20 @@ class _Loop:
             return None
         if result.state != "advanced":
             del self._attempts[task.run_id]
-        return replace(result, state="lost") if result.state == "out of memory" else result
+        is_lost = result.state in ("out of memory", "preempted")
+        return replace(result, state="lost") if is_lost else result
 
     def _another_try(self, result: TrialResult, attempts: _Attempts) -> Task | None:
         task = result.task
         if result.state == "out of memory":
             alone = not task.alone and self._executor.can_isolate
             return replace(task, alone=True) if alone else None
+        in_time = self._timeout is None or attempts.seconds < self._timeout
+        if result.state == "preempted":
+            return task if in_time else None
         if result.state != "lost":
             return None
         attempts.n_lost += 1
-        in_time = self._timeout is None or attempts.seconds < self._timeout
         return task if attempts.n_lost <= self._retries and in_time else None
 
 
@@ -143,6 +147,8 @@ def _result(future: Future[TrialResult], task: Task) -> TrialResult:
         return TrialResult(task, "lost", "timed out")
     except ProcessExpired as error:
         return TrialResult(task, "lost", f"its worker {_cause_of_death(error.exitcode)}")
+    except NoWorkers:
+        raise
     except Exception as error:
         reason = mask(f"its worker was lost ({type(error).__name__}: {error})")
         return TrialResult(task, "lost", reason)

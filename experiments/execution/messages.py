@@ -60,6 +60,7 @@ class TrialResult:
     Attributes:
         state: "finished"; "advanced" (to `until`, before its last epoch); "failed" (diverged, or
             an exception: its run says so already); "lost" (the worker died or took too long);
+            "preempted" (its worker had to go, which is normal where it was);
             "out of memory" (of its device's; its run does not say so yet); "untracked" (the
             tracking store stayed away, or the disk is full)
         error: why, in one line, where the state is not a success

@@ -9,11 +9,13 @@ from vae.errors import BadInput
 _SERVER = "mlflow server --backend-store-uri postgresql://… --artifacts-destination DIR"
 
 
-def check_shared(place: str, stores: Stores) -> None:
+def check_shared(place: str, stores: Stores, folders_are_shared: bool = False) -> None:
     """Raise BadInput where machines could not all write to what the sweep writes to.
 
     Args:
         place: which machines, to begin the message with
+        folders_are_shared: they see the same folders, and the parent process alone writes to
+            Optuna's storage, from one of them
     """
     uri = stores.tracking_uri
     if not uri.startswith("http"):
@@ -22,6 +24,8 @@ def check_shared(place: str, stores: Stores) -> None:
             f"{place}: they cannot share {what} {mask(uri)}; start `{_SERVER}` and give its "
             f"address as --tracking-uri"
         )
+    if folders_are_shared:
+        return
     if stores.optuna_storage.startswith("sqlite:"):
         raise BadInput(
             f"{place}: a study needs a storage that outlives this machine; start PostgreSQL and "

@@ -12,7 +12,7 @@ from experiments.execution.engine import Request, Stores
 from experiments.execution.engines import options_of
 from experiments.spec.experiment import Experiment
 from experiments.spec.shard import Shard
-from experiments.tracking.uris import optuna_storage
+from experiments.tracking.uris import checkpoint_folder, optuna_storage
 
 
 @dataclass(frozen=True)
@@ -57,5 +57,12 @@ class Options:
     def request(self, experiment: Experiment) -> Request:
         """What the engine is to be opened for."""
         storage = self.optuna_storage or optuna_storage(self.tracking_uri)
-        stores = Stores(experiment.name, self.tracking_uri, storage if experiment.study else "")
+        folder = checkpoint_folder(experiment.name, self.tracking_uri, self.checkpoint_dir)
+        stores = Stores(
+            experiment.name,
+            self.tracking_uri,
+            storage if experiment.study else "",
+            folder,
+            self.data_dir,
+        )
         return Request(self.device, self.engine_options, stores)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.cli import check_can_be_made, typed_command
-from experiments.execution.engine import OpenEngine
+from experiments.execution.engine import NoWorkers, OpenEngine
 from experiments.execution.engines import ENGINES
 from experiments.execution.locks import lock_folder, sole_sweep
 from experiments.execution.loop import drive
@@ -204,6 +204,9 @@ class _Sweep:
                 self._tasks.interrupt()
                 out_of_time = isinstance(interrupt, OutOfTime)
                 interruption = "out of time" if out_of_time else "interrupted"
+            except NoWorkers as error:
+                self._tasks.interrupt()
+                interruption = f"no worker can be started: {error}"
             except TrackingLost as error:
                 with contextlib.suppress(TrackingLost, TrackingRefused):  # it may be gone, or not
                     self._tasks.interrupt()

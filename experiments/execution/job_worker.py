@@ -1,0 +1,106 @@
+"""What runs in a job of Slurm: a worker that takes tasks as long as its time lasts."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import threading
+import time
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from experiments.execution.mailbox import Mailbox
+from experiments.execution.messages import EpochDone, Event, Task, TrialResult
+from experiments.execution.remote_worker import advance_remotely
+
+_POLL_SECONDS = 0.5
+_PULSE_SECONDS = 2.0
+
+
+class _TimeIsUp(BaseException):
+    """The job is about to end; what its trial has done is in its checkpoint."""
+
+
+def work(folder: Path, patience: float, parent: int | None) -> int:
+    """Take tasks until there are none, the job's time is up, or the sweep is gone.
+
+    Args:
+        folder: of the mailbox
+        patience: seconds without a sign of life after which the sweep counts as dead
+        parent: its process, if it runs on this machine
+
+    Returns:
+        how many tasks were done
+    """
+    import submitit
+
+    time_is_up = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        time_is_up.set()
+
+    signal.signal(getattr(signal, f"SIG{submitit.JobEnvironment.USR_SIG}"), on_signal)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit would let it pass
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the sweep, which cancels jobs
+    mailbox = Mailbox(folder)
+    watch = functools.partial(_end_with_the_sweep, mailbox, patience, parent)
+    threading.Thread(target=watch, daemon=True).start()
+    import experiments.execution.worker  # noqa: F401 - takes seconds, before there is work
+
+    # A job that Slurm has queued again is another worker: the tasks of the first are lost.
+    restart = os.environ.get("SLURM_RESTART_COUNT", "0")
+    me = f"{submitit.JobEnvironment().job_id}-{restart}"
+    mailbox.come_up(me)
+    n_done = 0
+    while not time_is_up.is_set() and not mailbox.is_closed:
+        taken = mailbox.take(me)
+        if taken is None:
+            time_is_up.wait(_POLL_SECONDS)
+            continue
+        number, task = taken
+        mailbox.answer(number, _do(task, number, mailbox, me, time_is_up))
+        n_done += 1
+    return n_done
+
+
+def _do(
+    task: Task, number: int, mailbox: Mailbox, me: str, time_is_up: threading.Event
+) -> TrialResult:
+    n_epochs = 0
+    started = time.monotonic()
+
+    def report(event: Event) -> None:
+        nonlocal n_epochs
+        if isinstance(event, EpochDone):  # process ids are of a node, this is of the cluster
+            event = replace(event, worker=zlib.crc32(me.encode()))
+            n_epochs += 1
+        mailbox.tell(number, event)
+        if n_epochs and time_is_up.is_set() and task_goes_on(event):
+            raise _TimeIsUp  # the checkpoint was written just before
+
+    def task_goes_on(event: Event) -> bool:
+        return isinstance(event, EpochDone) and event.epoch < task.until
+
+    def give_up() -> None:
+        mailbox.answer(number, TrialResult(task, "lost", "timed out", seconds=task.timeout))
+
+    try:
+        return advance_remotely(task, report, give_up)
+    except _TimeIsUp:
+        reason = f"its job {me.rpartition('-')[0]} had no more time"
+        return TrialResult(task, "preempted", reason, seconds=time.monotonic() - started)
+
+
+def _end_with_the_sweep(mailbox: Mailbox, patience: float, parent: int | None) -> None:
+    """A worker without a sweep would compute for nobody, and hold what others wait for."""
+    pulse, changed = mailbox.pulse, time.monotonic()
+    while True:
+        time.sleep(_PULSE_SECONDS)
+        if (now := mailbox.pulse) != pulse:
+            pulse, changed = now, time.monotonic()
+        gone = parent is not None and not Path(f"/proc/{parent}").exists()
+        if gone or time.monotonic() - changed > patience or not mailbox.folder.exists():
+            os._exit(1)

@@ -1,0 +1,150 @@
+"""A folder through which a sweep and workers on other machines talk: files that appear whole.
+
+    todo/N              a task that anybody may take
+    taken/N.WORKER      one that a worker works on: the one whose renaming came first
+    results/N           what became of it
+    events/N            what its worker tells meanwhile
+    workers/WORKER      a worker that has come up
+    pulse               changes as long as the sweep lives
+    closed              no more tasks: workers end
+
+Nothing but renaming is atomic on all of the file systems that clusters share, and a folder that is
+opened anew is up to date on all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from experiments.execution.messages import Event, Task, TrialResult
+
+_FOLDERS = ("todo", "taken", "results", "events", "workers")
+
+
+class Mailbox:
+    """Both sides of the folder: the sweep's and the workers'."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._n_events_read: dict[int, int] = {}
+        self._pulse = 0
+
+    def create(self) -> None:
+        for name in _FOLDERS:
+            (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.beat()
+
+    # ---------------------------------------------------------------- what the sweep does
+
+    def put(self, number: int, task: Task) -> None:
+        _write(self.folder / "todo" / str(number), task)
+
+    def take_back(self, number: int) -> None:
+        """A task that nobody is to begin any more."""
+        (self.folder / "todo" / str(number)).unlink(missing_ok=True)
+
+    def taken(self) -> dict[int, str]:
+        """Who works on what, by the number of the task."""
+        names = [path.name.partition(".") for path in _complete(self.folder / "taken")]
+        return {int(number): worker for number, _, worker in names}
+
+    def forget(self, number: int) -> None:
+        """A task whose worker is gone; what it told is of no use any more."""
+        for path in (self.folder / "taken").glob(f"{number}.*"):
+            path.unlink(missing_ok=True)
+        (self.folder / "results" / str(number)).unlink(missing_ok=True)
+        (self.folder / "events" / str(number)).unlink(missing_ok=True)
+        self._n_events_read.pop(number, None)
+
+    def results(self) -> dict[int, TrialResult]:
+        """By the number of the task; to be forgotten once they are told."""
+        return {int(path.name): _read(path) for path in _complete(self.folder / "results")}
+
+    def read_events(self) -> list[tuple[int, Event]]:
+        """What has been told of each task since this was called last."""
+        found: list[tuple[int, Event]] = []
+        for path in _complete(self.folder / "events"):
+            number = int(path.name)
+            events = list(_read_many(path))
+            found += [(number, event) for event in events[self._n_events_read.get(number, 0) :]]
+            self._n_events_read[number] = len(events)
+        return found
+
+    def workers(self) -> set[str]:
+        return {path.name for path in _complete(self.folder / "workers")}
+
+    def beat(self) -> None:
+        self._pulse += 1
+        _write(self.folder / "pulse", self._pulse)
+
+    def close(self) -> None:
+        with contextlib.suppress(FileNotFoundError):  # somebody has cleared everything away
+            (self.folder / "closed").touch()
+
+    # ---------------------------------------------------------------- what a worker does
+
+    def come_up(self, worker: str) -> None:
+        _write(self.folder / "workers" / worker, None)
+
+    def take(self, worker: str) -> tuple[int, Task] | None:
+        """The oldest task that nobody else has taken."""
+        waiting = _complete(self.folder / "todo")
+        for path in sorted(waiting, key=lambda path: int(path.name)):
+            mine = self.folder / "taken" / f"{path.name}.{worker}"
+            try:
+                path.rename(mine)
+            except FileNotFoundError:  # another was faster
+                continue
+            return int(path.name), _read(mine)
+        return None
+
+    def answer(self, number: int, result: TrialResult) -> None:
+        _write(self.folder / "results" / str(number), result)
+
+    def tell(self, number: int, event: Event) -> None:
+        """One writer for each file; whoever reads sees whole events, maybe not yet the last."""
+        with (self.folder / "events" / str(number)).open("ab") as file:
+            file.write(pickle.dumps(event))
+
+    @property
+    def pulse(self) -> int:
+        """Which changes as long as the sweep lives; 0 where there is none to be read."""
+        try:
+            return int(_read(self.folder / "pulse"))
+        except OSError:
+            return 0
+
+    @property
+    def is_closed(self) -> bool:
+        return not self.folder.exists() or (self.folder / "closed").exists()
+
+
+def _complete(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.suffix != ".tmp"]
+    except FileNotFoundError:
+        return []
+
+
+def _write(path: Path, content: Any) -> None:
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_bytes(pickle.dumps(content))
+    temporary.replace(path)
+
+
+def _read(path: Path) -> Any:
+    """Pickles, of this user's own processes, in a folder that only this user may enter."""
+    return pickle.loads(path.read_bytes())  # noqa: S301
+
+
+def _read_many(path: Path) -> Iterator[Event]:
+    with path.open("rb") as file:
+        while True:
+            try:
+                yield pickle.load(file)  # noqa: S301
+            except (EOFError, pickle.UnpicklingError):  # the last one is being written
+                return
