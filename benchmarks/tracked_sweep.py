@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from benchmarks import commands
+from experiments.tracking.long_tags import run_tags
 from vae.configuration import Configuration, Trial
 
 EXPERIMENT = "growth"
@@ -69,7 +70,7 @@ def grow(folder: Path, n_trials: int) -> None:
             "configuration_id": configuration.id,
             "configuration": configuration.model_dump_json(),
             "seeds": json.dumps(list(range(N_SEEDS))),
-            "finished": json.dumps(finished),
+            **run_tags("finished", finished),
         }
         configuration_run.copy(tags, {"n_finished": N_SEEDS, "n_expected": N_SEEDS})
     db.commit()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +15,16 @@ from experiments.proposers.decisions import Advance, Annotate, Decision, Prune
 from experiments.proposers.optuna_study import Proposal, Study
 from experiments.proposers.racing_grid import why_lost
 from experiments.spec.search_space import StudyPlan, rungs
+from experiments.tracking.long_tags import list_tags
 from experiments.tracking.run_record import State
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 
 _FIRST_SEEDS = 2
 """Seeds that every configuration of a race gets before it can lose."""
+
+_ERRORS, _ERROR = 3, 300
+"""How many seeds' errors a configuration's is told by, and how many characters of each."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +246,9 @@ class Search:
         for seed in set(self._seeds) & candidate.results.outcomes.keys() - errors.keys():
             if candidate.results.outcomes[seed].value(self._plan.metric) is None:
                 errors[seed] = f"its {self._plan.metric} is not finite"
-        return "; ".join(f"seed {seed}: {error}" for seed, error in sorted(errors.items()))
+        told = [f"seed {seed}: {error}"[:_ERROR] for seed, error in sorted(errors.items())]
+        more = [f"and {len(told) - _ERRORS} more"] if len(told) > _ERRORS else []
+        return "; ".join([*told[:_ERRORS], *more])
 
     def _why_prune(self, candidate: _Candidate, epoch: int, answer: bool | None) -> str:
         """Empty if the configuration goes on after having reached `epoch`."""
@@ -288,7 +293,7 @@ class Search:
     def _annotation(self, configuration: Configuration, verdict: _Verdict) -> Annotate:
         tags = {
             "optuna.study": self._study.name,
-            "optuna.trial": json.dumps(self._numbers[configuration.id]),
+            **list_tags("optuna.trial", self._numbers[configuration.id]),
             "optuna.state": verdict.state,
         }
         if verdict.value is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from experiments.planning.results import ConfigurationResults
 from experiments.spec.experiment import Experiment
 from experiments.sweep.aggregates import aggregate, mean_curve, mean_sorted, sample_grid
 from experiments.sweep.retention import Archiving
+from experiments.tracking.long_tags import run_tags
 from experiments.tracking.run_record import (
     RunRecord,
     State,
@@ -26,11 +26,12 @@ _MEAN_CURVE = f"{CURVE}.mean"
 
 @dataclass
 class _Run:
-    """A configuration's run: what it is of, and which metrics it has."""
+    """A configuration's run: what it is of, and which metrics and tags it has."""
 
     run_id: str
     results: ConfigurationResults
     logged: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class ConfigurationRuns:
@@ -67,7 +68,7 @@ class ConfigurationRuns:
                     configuration, label, results.expected
                 )
             else:
-                run.logged = record.metrics
+                run.logged, run.tags = record.metrics, record.tags
                 self._tracker.ask_for_seeds(record, set(results.seeds))
                 if results.settled and seeds_asked_for(record) != results.expected:
                     self._tracker.expect_seeds(record.run_id, results.expected)
@@ -99,8 +100,7 @@ class ConfigurationRuns:
 
     def annotate(self, configuration: Configuration, tags: Mapping[str, str]) -> None:
         """Set tags of its run."""
-        for key, value in tags.items():
-            self._tracker.set_tag(self._runs[configuration.id].run_id, key, value)
+        self._tracker.set_tags(self._runs[configuration.id].run_id, tags)
 
     def interrupt(self) -> None:
         """Mark the runs of which something is left as stopped."""
@@ -128,8 +128,11 @@ class ConfigurationRuns:
         aggregates["n_expected"] = len(run.results.expected)
         changed = {k: v for k, v in aggregates.items() if run.logged.get(k) != v}
         self._tracker.log_metrics(run.run_id, changed, step=len(finished))
-        self._tracker.set_tag(run.run_id, "finished", json.dumps(_run_ids(run.results)))
         run.logged = {**run.logged, **changed}
+        finished_tags = run_tags("finished", _run_ids(run.results))
+        new = {key: text for key, text in finished_tags.items() if run.tags.get(key) != text}
+        self._tracker.set_tags(run.run_id, new)
+        run.tags = {**run.tags, **new}
 
     def _log_curve(self, run: _Run) -> None:
         """The mean over more seeds is another curve: its points take the place of the older."""

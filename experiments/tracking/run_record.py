@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from experiments.tracking.long_tags import read_list, read_runs
 
 
 class State(StrEnum):
@@ -77,9 +78,9 @@ def _rank(record: RunRecord) -> tuple[int, int]:
 
 def finished_runs(configuration_run: RunRecord) -> dict[int, str]:
     """The run_id of each seed that the configuration run counts as finished."""
-    return {int(s): r for s, r in json.loads(configuration_run.tags.get("finished", "{}")).items()}
+    return read_runs(configuration_run.tags, "finished")
 
 
 def seeds_asked_for(configuration_run: RunRecord) -> set[int]:
     """The seeds of a configuration over all sweeps so far."""
-    return set(json.loads(configuration_run.tags.get("seeds", "[]")))
+    return set(read_list(configuration_run.tags, "seeds"))

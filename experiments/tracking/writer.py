@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from experiments.tracking import model_files
 from experiments.tracking.artifact_folder import folder_beside, why_not_written
 from experiments.tracking.errors import TrackingRefused
+from experiments.tracking.long_tags import MOST_CHARACTERS, list_tags
 from experiments.tracking.provenance import Provenance, user_name
 from experiments.tracking.reader import KL, KL_FILE, Reader
 from experiments.tracking.retries import connect, patiently
@@ -96,7 +97,7 @@ class ExperimentWriter(Reader):
             "kind": "configuration",
             "configuration_id": configuration.id,
             "configuration": json.dumps(configuration.model_dump()),
-            "seeds": json.dumps(sorted(seeds)),
+            **list_tags("seeds", sorted(seeds)),
             **version_tags(configuration),
         }
         run_id = self._create_run(label, tags)
@@ -107,15 +108,15 @@ class ExperimentWriter(Reader):
         """Add to the seeds that a configuration run expects."""
         before = seeds_asked_for(record)
         if not seeds <= before:
-            value = json.dumps(sorted(before | seeds))
-            patiently(self._mlflow.set_tag, record.run_id, "seeds", value)
+            self.set_tags(record.run_id, list_tags("seeds", sorted(before | seeds), record.tags))
         if not record.has_params:  # killed between the run's creation and its description
             fields = json.loads(record.tags["configuration"])
             self._log_params(record.run_id, {n: v for n, v in fields.items() if n != "digests"})
 
     def expect_seeds(self, run_id: str, seeds: set[int]) -> None:
         """Let a configuration run expect these seeds and no others."""
-        patiently(self._mlflow.set_tag, run_id, "seeds", json.dumps(sorted(seeds)))
+        before = patiently(self._mlflow.get_run, run_id).data.tags
+        self.set_tags(run_id, list_tags("seeds", sorted(seeds), before))
 
     def _log_params(self, run_id: str, fields: Mapping[str, object]) -> None:
         params = [Param(key, str(value)) for key, value in fields.items()]
@@ -150,7 +151,7 @@ class ExperimentWriter(Reader):
 
     def mark_pruned(self, run_id: str, reason: str) -> None:
         """Say that what a run is of was given up before its end; what it has logged stays."""
-        self.set_tag(run_id, "pruned.reason", reason)
+        self.set_tag(run_id, "pruned.reason", reason[:MOST_CHARACTERS])
         self.set_tag(run_id, "pruned", "true")
 
     def tag_experiment(self, key: str, value: str) -> None:
@@ -213,6 +214,11 @@ class ExperimentWriter(Reader):
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         patiently(self._mlflow.set_tag, run_id, key, value)
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """All of them, or none."""
+        batch = [RunTag(key, value) for key, value in tags.items()]
+        patiently(self._mlflow.log_batch, run_id, tags=batch)
 
     def set_state(self, run_id: str, state: State) -> None:
         """The status that MLflow shows."""
