@@ -1,7 +1,7 @@
 """Sweeps: from a question in YAML to an answer with error bars.
 
 For notebooks: `run`, `load_trials`, `load_curves`, `summarize`, `compare`, `main_effects`,
-`load_model`.
+`replay_race`, `load_model`.
 
 A question's way through the packages. An import never goes from a package to one below it in
 this list; `tests/test_layering.py` holds it to that.
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from experiments.analysis.load import load_curves as load_curves
     from experiments.analysis.load import load_trials as load_trials
     from experiments.analysis.main_effects import main_effects as main_effects
+    from experiments.analysis.replay import replay_race as replay_race
     from experiments.analysis.statistics import summarize as summarize
     from experiments.models.load import load_model as load_model
     from experiments.sweep.notebook import run as run
@@ -41,6 +42,7 @@ _PUBLIC = {
     "load_model": "experiments.models.load",
     "load_trials": "experiments.analysis.load",
     "main_effects": "experiments.analysis.main_effects",
+    "replay_race": "experiments.analysis.replay",
     "run": "experiments.sweep.notebook",
     "summarize": "experiments.analysis.statistics",
 }
@@ -51,6 +53,7 @@ __all__ = [
     "load_model",
     "load_trials",
     "main_effects",
+    "replay_race",
     "run",
     "summarize",
 ]

@@ -134,17 +134,20 @@ def twins(table: np.ndarray) -> np.ndarray:
     twins the one with most values stands for all.
     """
     found = np.arange(len(table))
-    known = ~np.isnan(table)
-    by_start: dict[tuple[float, ...], list[int]] = {}
-    for i in np.argsort(-known.sum(axis=1), kind="stable"):
-        start = tuple(table[i, known[i]][:2])
-        if len(start) < 2:
+    n_known = (~np.isnan(table)).sum(axis=1)
+    having: dict[tuple[int, float], list[int]] = {}
+    for i in np.argsort(-n_known, kind="stable").tolist():
+        values = [(j, v) for j, v in enumerate(table[i].tolist()) if v == v]
+        others = (other for key in values for other in having.get(key, ()))
+        twin = next((other for other in others if _same(table[i], table[other])), None)
+        if twin is not None:
+            found[i] = twin
             continue
-        for other in by_start.setdefault(start, []):
-            both = known[i] & known[other]
-            if both.sum() > 1 and np.array_equal(table[i, both], table[other, both]):
-                found[i] = other
-                break
-        else:
-            by_start[start].append(int(i))
+        for key in values:
+            having.setdefault(key, []).append(i)
     return found
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    both = ~np.isnan(one) & ~np.isnan(other)
+    return bool(both.sum() > 1 and np.array_equal(one[both], other[both]))

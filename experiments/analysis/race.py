@@ -49,7 +49,8 @@ def race(values: Values, seeds: Sequence[int], rules: Racing | None = None) -> R
 
     A function of the results alone, so that a sweep that goes on after a kill sees the same race.
     Who failed with a seed races no further: it can no longer be the best. Whoever is equal or
-    identical to the best rests, and races again if another becomes the best.
+    identical to the best rests, and races again if another becomes the best; of twins, one races
+    for both.
     """
     rules = rules or Racing()
     state = RaceState(0, tuple(values), dict.fromkeys(values, 0))
@@ -82,11 +83,13 @@ def _look(values: Values, seeds: Sequence[int], rules: Racing, state: RaceState)
     if not whole.any() or (control is not None and failed[control]):
         rest = {c: UNKNOWN for c in ids if c not in state.lost and c not in settled}
         return replace(state, racing=(), settled=settled | rest)
-    verdicts = decide(table, family, whole, control, rules.equal_within, LOOK_LEVEL).verdict
-    found = {c: str(verdict) for c, verdict in zip(ids, verdicts, strict=True) if verdict}
+    decision = decide(table, family, whole, control, rules.equal_within, LOOK_LEVEL)
+    found = {c: str(verdict) for c, verdict in zip(ids, decision.verdict, strict=True) if verdict}
     lost = {c: n for c, verdict in found.items() if verdict == "worse"}
-    undecided = [c for c, verdict in found.items() if verdict in (UNKNOWN, "best", "control")]
-    racing = tuple(undecided) if UNKNOWN in found.values() else ()
+    resting = {c for c, distinct in zip(ids, decision.noise.distinct, strict=True) if not distinct}
+    undecided = [c for c, verdict in found.items() if verdict == UNKNOWN and c not in resting]
+    racing = tuple(c for c in found if c in undecided or found[c] in ("best", "control"))
+    racing = racing if undecided else ()
     settled |= {c: why for c, why in found.items() if c not in racing and c not in lost}
     return replace(state, racing=racing, lost={**state.lost, **lost}, settled=settled)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from argparse import ArgumentTypeError
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from experiments.cli import Parser, check_can_be_made, run_command
-from experiments.spec.yaml_files import code_folder, experiment_name
+from experiments.spec.yaml_files import code_folder, experiment_name, parse_yaml
 from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
+from vae.configuration import check_field
 from vae.errors import BadInput
 
 
@@ -34,7 +37,8 @@ def _main() -> int:
     tracker = open_experiment(name, arguments.tracking_uri)
     trials = load_trials(name, arguments.tracking_uri)
     study_summary = StudySummary.from_json(tracker.experiment_tag(TAG))
-    findings = answer(name, trials, arguments.metric, study_summary)
+    control, equal_within = arguments.control, arguments.equal_within
+    findings = answer(name, trials, arguments.metric, study_summary, control, equal_within)
     if arguments.format != "table":
         print(as_text(findings.summary, arguments.format), end="")
     if arguments.format == "table" or arguments.out is not None:
@@ -54,6 +58,30 @@ def _main() -> int:
     return 0
 
 
+def _control(text: str) -> dict[str, Any]:
+    """`encoder=mlp3,loss=sse`; values as in YAML."""
+    control = {}
+    for part in text.split(","):
+        field, equals, value = part.partition("=")
+        if not equals or not value.strip():
+            raise ArgumentTypeError(f"should be key=value,key=value (got {part!r})")
+        try:
+            control[field.strip()] = check_field(field.strip(), parse_yaml(value))
+        except BadInput as error:
+            raise ArgumentTypeError(str(error)) from error
+    return control
+
+
+def _difference(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise ArgumentTypeError(f"should be a number above 0 (got {text!r})")
+    return value
+
+
 def _parser() -> Parser:
     parser = Parser(__doc__)
     add = parser.add_argument
@@ -66,6 +94,19 @@ def _parser() -> Parser:
         help=help_of_default_uri(),
     )
     add("--metric", default="return", help="what to compare (default: %(default)s)")
+    add(
+        "--control",
+        type=_control,
+        metavar="KEY=VALUE,...",
+        help="hold every configuration against the one that has these fields, and of what else "
+        "varies the defaults, instead of the best",
+    )
+    add(
+        "--equal-within",
+        type=_difference,
+        metavar="X",
+        help="call configurations equal whose difference, with its interval, is below X",
+    )
     add("--out", type=Path, metavar="DIR", help="also write report.html, CSV, Markdown, LaTeX")
     add("--format", choices=("table", "csv", "markdown", "latex", "json"), default="table")
     add(

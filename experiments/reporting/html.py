@@ -19,12 +19,11 @@ from experiments.metrics import YARDSTICK
 from experiments.reporting import latent_plots, plots
 from experiments.reporting.findings import (
     Findings,
-    conclusions,
-    group_conclusions,
     mean_and_interval,
     unfinished,
 )
 from experiments.reporting.latents import Kls, all_collapsed, patience_note
+from experiments.reporting.sentences import conclusions, group_conclusions, method
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,7 @@ def render(
         made=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         conclusions=[*conclusions(findings), *all_collapsed(findings)],
         group_conclusions=group_conclusions(findings),
+        method=method(findings),
         yardstick_table=_comparison_table(findings, findings.yardstick, YARDSTICK),
         metric_table=_comparison_table(findings, findings.comparison, findings.metric),
         values_picture=plots.values_by_configuration(findings) if some else None,
@@ -125,12 +125,13 @@ def _field(value: object) -> Cell:
     return Cell(format_value(value), str(value), numeric=True)
 
 
-_TOP = ("best", "identical", "not distinguishable")
+_TOP = ("best", "control", "identical", "equal", "not distinguishable")
 
 
 def _comparison_table(findings: Findings, comparison: pd.DataFrame, metric: str) -> Table:
-    names = [*findings.fields, "n", metric, "vs best", "95 % interval", "p (Holm)", "verdict"]
-    names += ["effect size", "P(best is better)", "sd", "IQM", "min", "max"]
+    names = [*findings.fields, "n", metric, f"vs {findings.rival}"]
+    names += ["95 % interval", "p (corrected)", "verdict", "seeds to show it", "effect size"]
+    names += [f"P({findings.rival} is better)", *_spread(findings, metric)]
     text_columns = {*findings.fields, "verdict"}
     columns = [Column(name, numeric=name not in text_columns) for name in names]
     rows = [
@@ -146,7 +147,7 @@ def _comparison_table(findings: Findings, comparison: pd.DataFrame, metric: str)
                 Cell(f"0/{row['n_expected']}", "0", numeric=True),
                 *(Cell("–", "", numeric=True) for _ in range(4)),
                 _no_result(row["configuration_id"] in pruned),
-                *(Cell("–", "", numeric=True) for _ in range(6)),
+                *(Cell("–", "", numeric=True) for _ in range(3 + len(_spread(findings, metric)))),
             ],
             "hole",
         )
@@ -156,8 +157,13 @@ def _comparison_table(findings: Findings, comparison: pd.DataFrame, metric: str)
     return Table(columns, rows)
 
 
-def _no_result(given_up: bool) -> Cell:
-    text = "given up" if given_up else "no result"
+def _spread(findings: Findings, metric: str) -> list[str]:
+    """Statistics of the summary that a table shows; an interquartile mean needs many seeds."""
+    return [s for s in ("std", "iqm", "min", "max") if f"{metric}.{s}" in findings.summary]
+
+
+def _no_result(pruned: bool) -> Cell:
+    text = "pruned" if pruned else "no result"
     return Cell(text, text)
 
 
@@ -172,11 +178,12 @@ def _comparison_cells(findings: Findings, row: pd.Series, metric: str) -> list[C
         Cell(mean_and_interval(summary, metric).replace("-", "−"), repr(row["mean"]), numeric=True),
         _number(row["difference"], signed=True),
         Cell(interval, "" if pd.isna(low) else repr(float(low)), numeric=True),
-        _p_value(row["p_holm"]),
+        _p_value(row["p_corrected"]),
         Cell(row["verdict"], row["verdict"]),
+        _number(row["seeds_needed"], digits=0),
         _number(row["effect_size"], signed=True),
         _number(row["p_improvement"]),
-        *(_number(summary[f"{metric}.{s}"]) for s in ("std", "iqm", "min", "max")),
+        *(_number(summary[f"{metric}.{s}"]) for s in _spread(findings, metric)),
     ]
 
 

@@ -9,15 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.metrics import YARDSTICK
-from experiments.reporting.findings import Findings, conclusions, mean_and_interval, unfinished
+from experiments.reporting.findings import Findings, mean_and_interval, unfinished
 from experiments.reporting.latents import all_collapsed
+from experiments.reporting.sentences import conclusions, method
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH = 8
 _MARKS = {
     "best": ("best", "bold green"),
     "not distinguishable": ("≈ best", "green"),
+    "equal": ("equal", "green"),
     "identical": ("= best", "green"),
+    "control": ("control", "bold"),
 }
 
 
@@ -30,6 +33,7 @@ def print_answer(findings: Findings, curves: pd.DataFrame) -> None:
     console.print()
     for sentence in [*conclusions(findings), *all_collapsed(findings)]:
         console.print(f"• {sentence}", highlight=False)
+    console.print(f"• {method(findings)}", highlight=False, style="dim")
 
 
 def _table(findings: Findings, curves: pd.DataFrame) -> Table:
@@ -44,7 +48,7 @@ def _table(findings: Findings, curves: pd.DataFrame) -> Table:
     )
     table.add_column("configuration")
     metrics = [findings.metric] + [m for m in (YARDSTICK,) if m != findings.metric]
-    for column in ("n", *metrics, "vs best"):
+    for column in ("n", *metrics, f"vs {findings.rival}"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("curve", no_wrap=True)
     for rows in _grouped(findings):
@@ -77,16 +81,16 @@ def _cells(
     configuration_id = row["configuration_id"]
     numbers = [mean_and_interval(row, metric) for metric in metrics]
     label = findings.label(configuration_id)
-    return [label, count, *numbers, _verdict(row), _curve(configuration_id, curves)]
+    return [label, count, *numbers, _verdict(row, findings.rival), _curve(configuration_id, curves)]
 
 
-def _verdict(row: pd.Series) -> Text:
+def _verdict(row: pd.Series, rival: str) -> Text:
     if pd.isna(row["verdict"]):
         return Text("–")
     mark, style = _MARKS.get(row["verdict"], ("", ""))
     if mark:
-        return Text(mark, style)
-    return Text(f"{row['difference']:+.2f}", "dim" if row["verdict"] == "given up" else "")
+        return Text(mark.replace("best", rival) if mark != "best" else mark, style)
+    return Text(f"{row['difference']:+.2f}", "dim" if row["verdict"] == "pruned" else "")
 
 
 def _curve(configuration_id: str, curves: pd.DataFrame) -> str:

@@ -72,6 +72,13 @@ def test_twins_are_not_told_apart_by_more_seeds() -> None:
     assert {"1", "6"} <= set(state.lost)
 
 
+def test_of_twins_that_are_undecided_one_races_for_both() -> None:
+    table = noisy(3, 0, 0.1, -20, -21, -22, -23)
+    state = race(values_of(np.vstack([table, table[1]])), range(8))
+    assert sorted(state.given.values()) == [2, 2, 2, 2, 2, 8, 8]
+    assert state.lost.keys() == {"2", "3", "4", "5"}
+
+
 def test_whoever_is_equal_runs_again_when_another_is_the_best() -> None:
     """0 and 1 are equal and one of them rests, until 2 comes ahead of both."""
     table = noisy(7, 0, 0, -1.2, -30, -30, -30, -30, sd=0.05)

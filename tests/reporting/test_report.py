@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.reporting.findings import answer, conclusions, group_conclusions, unfinished
+from experiments.reporting.findings import answer, unfinished
 from experiments.reporting.html import render
+from experiments.reporting.sentences import conclusions, group_conclusions
 from experiments.reporting.terminal import print_answer, sparkline
 from vae.configuration import Configuration, Trial
 
@@ -64,7 +65,7 @@ def test_the_first_sentence_is_the_answer() -> None:
     first, *rest = conclusions(answer("x", frames()[0]))
     assert first.startswith("By test/nll, mlp1 bce ")
     assert "It is better than 5 of the others" in first
-    assert "Given up on the way: mlp3 bce grayscale." in first
+    assert "Pruned on the way: mlp3 bce grayscale." in first
     assert "Identical to it in every seed" in first
     told = " ".join(rest)
     assert re.search(r"encoder: mlp1 is better than mlp3 by 4\.\d\d in test/nll", told)
