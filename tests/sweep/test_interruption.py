@@ -88,7 +88,7 @@ def test_short_trials_come_first_and_what_is_left_is_told(
     assert done.returncode == 130
     closing = done.stderr.splitlines()[-1]
     found = re.match(
-        r"out of time; 2 trials finished, 1 had been before, 3 left \(about [^)]+\)\. "
+        r"out of time; 2 trials finished, 1 already finished, 3 left \(about [^)]+\)\. "
         r"To go on from here: python .*sweep.py mixed.yaml --engine",
         closing,
     )

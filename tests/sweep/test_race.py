@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -65,11 +64,12 @@ def test_asked_again_nothing_runs_and_everybody_is_told(raced: Workspace) -> Non
     assert "pruned: lr=1e-06 s2-3: lost the race after 2 seeds" in told
 
 
-def test_another_sweep_may_ask_for_what_a_race_pruned(raced: Workspace, tmp_path: Path) -> None:
-    shutil.copytree(raced.folder, tmp_path, dirs_exist_ok=True)
+def test_another_sweep_may_ask_for_what_a_race_pruned(tmp_path: Path) -> None:
     copy = Workspace(tmp_path)
+    copy.write(RACE, "race.yaml")
+    assert copy.run("sweep.py", "race.yaml", "--engine", "serial").returncode == 0
     copy.write(RACE.replace("racing: true", "racing: false"), "race.yaml")
-    done = copy.run("sweep.py", "race.yaml", "--workers", "2")
+    done = copy.run("sweep.py", "race.yaml", "--engine", "serial")
     assert done.returncode == 0
     assert done.stderr.splitlines()[-1].startswith("12 trials finished, 12 already finished")
     trials = load_trials("race", copy.tracking_uri)
