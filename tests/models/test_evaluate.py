@@ -205,6 +205,7 @@ def prepare(store: Workspace, swept: Workspace, kind: str) -> dict[str, str]:
     if kind in ("EMPTY", "PICKLE"):
         client.set_tag(task.run_id, "completed", "true")
         client.set_terminated(task.run_id, "FINISHED")
+    place.parent.mkdir(parents=True)
     if kind == "PICKLE":
         whole = swept.folder / "mlartifacts" / "tiny" / tracked(swept, "trial", "bce")[0].run_id
         shutil.copytree(whole / "artifacts" / "checkpoint", place)
