@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence, Set
 import numpy as np
 import pandas as pd
 
+from experiments.analysis.checks import check_trials
 from experiments.analysis.statistics import (
     SIGNIFICANCE,
     effect_size,
@@ -48,6 +49,7 @@ def compare(trials: pd.DataFrame, metric: str = "return") -> pd.DataFrame:
         one), `verdict`: "best", "identical" (in every seed), "worse", "not distinguishable",
         "given up".
     """
+    check_trials(trials, [metric])
     finished = trials[trials["state"] == "finished"].dropna(subset=[metric])
     given_up = set(trials.loc[trials["state"] == "pruned", "configuration_id"])
     fields = varying_fields(trials)

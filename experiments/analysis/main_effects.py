@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from experiments.analysis.checks import check_trials
 from experiments.analysis.statistics import holm, paired_p_value, t_interval
 from experiments.analysis.trial_columns import (
     NOT_TAKEN,
@@ -35,6 +36,7 @@ def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
         (95 % t-interval over seeds), `n_pairs` (trials paired), `n_seeds`, `p`, `p_holm`
         (corrected over all rows).
     """
+    check_trials(trials, [metric])
     finished = trials[trials["state"] == "finished"].dropna(subset=[metric])
     finished = with_options_filled(finished)
     axes = varying_fields(trials)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+from experiments.analysis.checks import check_trials, names_of
 from experiments.analysis.trial_columns import varying_fields
 from experiments.metrics import find_metric
 
@@ -68,12 +69,12 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.DataFrame:
+def summarize(trials: pd.DataFrame, metrics: str | Sequence[str] = "return") -> pd.DataFrame:
     """Means over the seeds of each configuration; a trial that is not finished counts as absent.
 
     Args:
         trials: as `load_trials` returns them
-        metrics: columns of `trials`
+        metrics: columns of `trials`, or one
 
     Returns:
         One row per configuration, best mean of the first metric first, configurations without a
@@ -82,6 +83,8 @@ def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.
         `.ci95_low`, `.ci95_high` (of the mean, by Student's t), `.iqm`, `.iqm_low`, `.iqm_high`
         (interquartile mean and its bootstrap interval), `.min`, `.max`.
     """
+    metrics = names_of(metrics)
+    check_trials(trials, metrics)
     fields = varying_fields(trials)
     rows = []
     for configuration_id, group in trials.groupby("configuration_id", sort=False):
@@ -97,7 +100,7 @@ def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.
         rows.append(row)
     summary = pd.DataFrame(rows)
     if summary.empty:
-        return summary
+        return pd.DataFrame(columns=["configuration_id", "n_finished", "n_expected"])
     return summary.sort_values(
         [f"{metrics[0]}.mean", "configuration_id"],
         ascending=[find_metric(metrics[0]).lower_is_better, True],
