@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from experiments.analysis.checks import check_trials
 from experiments.analysis.control import find_control
 from experiments.analysis.inference import UNKNOWN, Decision, decide
 from experiments.analysis.power import seeds_needed
@@ -55,6 +56,7 @@ def compare(
     Raises:
         BadInput: when no configuration has what `control` says, or several have.
     """
+    check_trials(trials, [metric])
     sign = find_metric(metric).sign
     values = trials[metric].to_numpy(dtype=float, na_value=np.nan)
     finished = trials[(trials["state"] == "finished") & np.isfinite(values)]

@@ -10,16 +10,15 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
+from experiments.analysis.checks import check_curves, names_of
+from experiments.analysis.naming import not_tracked
 from experiments.analysis.trial_columns import FIELDS, VERSIONS, fields_among
-from experiments.cli import command
-from experiments.metrics import FINAL_METRICS
-from experiments.secrets import mask
+from experiments.metrics import CURVE, FINAL_METRICS
 from experiments.tracking.reachable import check_reachable
 from experiments.tracking.reader import Reader
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
 from experiments.tracking.uris import default_uri, tracking_address
 from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial, as_written_today
-from vae.errors import BadInput
 from vae.signatures import with_tuples
 
 
@@ -63,20 +62,22 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
 def load_curves(
     experiment: str,
     tracking_uri: str | None = None,
-    metrics: Sequence[str] = ("val/return",),
+    metrics: str | Sequence[str] = CURVE,
 ) -> pd.DataFrame:
     """The per-epoch metrics of every trial that has a run.
 
     Args:
-        metrics: MLflow's names, in nats per image, such as `train/loss` or `val/kl`
+        metrics: MLflow's names, or one, in nats per image, such as `train/loss` or `val/kl`
 
     Returns:
         One row per trial and epoch. Columns: `configuration_id`, `trial_id`, `seed`, `state`,
         `epoch` (from 1), and one for each metric (NaN where an epoch lacks it).
 
     Raises:
-        BadInput: as `load_trials`.
+        BadInput: as `load_trials`; and for a metric that there is not, or not every epoch.
     """
+    metrics = names_of(metrics)
+    check_curves(metrics)
     tracker = open_experiment(experiment, tracking_uri)
     rows: list[tuple[Any, ...]] = []
     for record in by_trial(tracker.records("trial")).values():
@@ -91,8 +92,11 @@ def load_curves(
     return pd.DataFrame(rows, columns=[*identity, *metrics])
 
 
-def open_experiment(experiment: str, tracking_uri: str | None) -> Reader:
+def open_experiment(experiment: str, tracking_uri: str | None, typed: str | None = None) -> Reader:
     """The MLflow experiment of that name.
+
+    Args:
+        typed: what stood for it on a command line
 
     Raises:
         BadInput: when there is none, or nothing tracks at `tracking_uri`.
@@ -101,10 +105,7 @@ def open_experiment(experiment: str, tracking_uri: str | None) -> Reader:
     check_reachable(uri, read_only=True)
     tracker = Reader.find(uri, experiment)
     if tracker is None:
-        raise BadInput(
-            f"nothing of experiment '{experiment}' is tracked at {mask(uri)}: "
-            f"run `{command('sweep', experiment)}` first, or give another --tracking-uri"
-        )
+        raise not_tracked(experiment, uri, typed)
     return tracker
 
 

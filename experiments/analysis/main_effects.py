@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from experiments.analysis.checks import check_trials
 from experiments.analysis.contrast import Contrasts
 from experiments.analysis.inference import LEVEL
 from experiments.analysis.statistics import holm
@@ -51,6 +52,7 @@ def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
         (95 %, of each difference alone), `n_pairs` (trials paired), `n_seeds`, `p`,
         `p_corrected` (Holm, over all rows).
     """
+    check_trials(trials, [metric])
     design = _Design.of(trials, metric)
     rows = [effect.row(design) for effect in design.effects()]
     frame = pd.DataFrame(rows, columns=[*_EFFECT[:-1]])

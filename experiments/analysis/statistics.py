@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from experiments.analysis.checks import check_trials, names_of
 from experiments.analysis.trial_columns import varying_fields
 from experiments.metrics import find_metric
 
@@ -70,12 +71,12 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.DataFrame:
+def summarize(trials: pd.DataFrame, metrics: str | Sequence[str] = "return") -> pd.DataFrame:
     """Means over the seeds of each configuration; a trial without a finite value counts as absent.
 
     Args:
         trials: as `load_trials` returns them
-        metrics: columns of `trials`
+        metrics: columns of `trials`, or one
 
     Returns:
         One row per configuration, best mean of the first metric first; then those that failed
@@ -86,6 +87,8 @@ def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.
         `.iqm_high` (interquartile mean and its bootstrap interval, which covers too little below
         that).
     """
+    metrics = names_of(metrics)
+    check_trials(trials, metrics)
     fields = varying_fields(trials)
     rows = []
     for configuration_id, group in trials.groupby("configuration_id", sort=False):
@@ -101,7 +104,7 @@ def summarize(trials: pd.DataFrame, metrics: Sequence[str] = ("return",)) -> pd.
         rows.append(row)
     summary = pd.DataFrame(rows)
     if summary.empty:
-        return summary
+        return pd.DataFrame(columns=["configuration_id", "n_finished", "n_expected"])
     ranked = summary.sort_values(
         ["_rank", f"{metrics[0]}.mean", "configuration_id"],
         ascending=[True, find_metric(metrics[0]).lower_is_better, True],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any, NoReturn
 
 from experiments.cli import Parser, check_can_be_made, run_command
-from experiments.spec.yaml_files import code_folder, experiment_name, parse_yaml
+from experiments.spec.yaml_files import code_folder, parse_yaml
 from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
 from vae.configuration import check_field
 from vae.errors import BadInput
@@ -21,21 +22,29 @@ def main() -> NoReturn:
 
 def _main() -> int:
     arguments = _parser().parse_args()
-    name = experiment_name(arguments.experiment)
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
 
     from experiments.analysis.load import load_curves, load_trials, open_experiment
+    from experiments.analysis.naming import find_meant
     from experiments.metrics import FINAL_METRICS
     from experiments.reporting.findings import answer
     from experiments.reporting.tables import as_text
     from experiments.reporting.terminal import print_answer
+    from experiments.tracking.reachable import check_reachable
     from experiments.tracking.study_summary import TAG, StudySummary
 
     if arguments.metric not in FINAL_METRICS:
         raise BadInput(f"--metric {arguments.metric}: should be one of {', '.join(FINAL_METRICS)}")
-    tracker = open_experiment(name, arguments.tracking_uri)
+    check_reachable(arguments.tracking_uri, read_only=True)
+    meant = find_meant(arguments.experiment, arguments.tracking_uri)
+    name = meant.name
+    if meant.remark:
+        print(f"note: {meant.remark}", file=sys.stderr)
+    tracker = open_experiment(name, arguments.tracking_uri, arguments.experiment)
     trials = load_trials(name, arguments.tracking_uri)
+    if trials.empty:
+        raise BadInput(f"experiment '{name}' has no trials: no sweep has written to it")
     study_summary = StudySummary.from_json(tracker.experiment_tag(TAG))
     control, equal_within = arguments.control, arguments.equal_within
     findings = answer(name, trials, arguments.metric, study_summary, control, equal_within)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments.cli import Parser, check_can_be_made, positive_int, run_command
-from experiments.spec.yaml_files import code_folder, experiment_name
+from experiments.spec.yaml_files import code_folder
 from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
 from vae.datasets import check_dataset, place
 from vae.errors import at
@@ -28,9 +28,15 @@ def _main() -> int:
             check_dataset(arguments.dataset, Path.cwd())
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
-    from experiments.models.load import choose  # MLflow takes its time to import, and so does torch
+    from experiments.analysis.naming import find_meant  # MLflow takes its time to import
+    from experiments.models.load import choose
+    from experiments.tracking.reachable import check_reachable
 
-    chosen = choose(experiment_name(arguments.run), arguments.tracking_uri)
+    check_reachable(arguments.tracking_uri, read_only=True)
+    meant = find_meant(arguments.run, arguments.tracking_uri)
+    chosen = choose(meant.name, arguments.tracking_uri, arguments.run)
+    if meant.remark:
+        print(f"note: {meant.remark}", file=sys.stderr)
     from experiments.execution.devices import find_devices
     from experiments.models.evaluate import evaluate_subject, load_subject
     from experiments.models.terminal import print_evaluation

@@ -9,7 +9,7 @@ from experiments.cli import command, run_command, typed_command
 from experiments.execution.engines import ENGINES
 from experiments.spec.experiment import load_experiment
 from experiments.spec.shard import take_part
-from experiments.spec.yaml_files import find_experiment
+from experiments.spec.yaml_files import SHIPPED, find_experiment
 from experiments.sweep.options import Options
 from experiments.sweep.parser import sweep_parser
 from experiments.sweep.progress import counting_images
@@ -49,6 +49,8 @@ def _main() -> int:
         print(*outcome.study_summary.lines(), sep="\n")
     elsewhere = options.tracking_uri != default_uri()
     store = ["--tracking-uri", options.tracking_uri] if elsewhere else []
-    compare = command("analyze", arguments.experiment, *store)
+    # What ships is named by its experiment: a person may have one that is called as its file is.
+    named = experiment.name if path.parent == SHIPPED else arguments.experiment
+    compare = command("analyze", named, *store)
     print(outcome.closing_line(typed_command(), compare), file=sys.stderr)
     return outcome.exit_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from experiments.execution.engine import Stores
 from experiments.secrets import mask
+from experiments.tracking.uris import is_server, sqlite_path
 from vae.errors import BadInput
 
 _SERVER = "mlflow server --backend-store-uri postgresql://… --artifacts-destination DIR"
@@ -18,15 +19,15 @@ def check_shared(place: str, stores: Stores, folders_are_shared: bool = False) -
             Optuna's storage, from one of them
     """
     uri = stores.tracking_uri
-    if not uri.startswith("http"):
-        what = "the file" if uri.startswith("sqlite:") else "the artifact folder that goes with"
+    if not is_server(uri):
+        what = "the file" if sqlite_path(uri) else "the artifact folder that goes with"
         raise BadInput(
             f"{place}: they cannot share {what} {mask(uri)}; start `{_SERVER}` and give its "
             f"address as --tracking-uri"
         )
     if folders_are_shared:
         return
-    if stores.optuna_storage.startswith("sqlite:"):
+    if stores.optuna_storage and sqlite_path(stores.optuna_storage):
         raise BadInput(
             f"{place}: a study needs a storage that outlives this machine; start PostgreSQL and "
             f"give --optuna-storage postgresql://…"

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from experiments.analysis.naming import not_tracked
 from experiments.metrics import DECISION_METRICS, METRICS
+from experiments.secrets import mask
 from experiments.tracking.reachable import check_reachable
 from experiments.tracking.reader import Reader
 from experiments.tracking.run_record import RunRecord
@@ -98,7 +100,7 @@ def find_trial(run_id: str, tracking_uri: str | None = None) -> SelectedRun:
     uri = _reachable(tracking_uri)
     found = Reader.of_run(uri, run_id)
     if found is None:
-        raise BadInput(f"no run '{run_id}' is tracked at {uri}; give another --tracking-uri")
+        raise BadInput(f"no run '{run_id}' is tracked at {mask(uri)}; give another --tracking-uri")
     chosen = SelectedRun(*found)
     _check_ours(chosen.run)
     if chosen.run.tags["kind"] != "trial":
@@ -106,13 +108,14 @@ def find_trial(run_id: str, tracking_uri: str | None = None) -> SelectedRun:
     return chosen
 
 
-def choose(name: str, tracking_uri: str | None = None) -> SelectedRun:
+def choose(name: str, tracking_uri: str | None = None, typed: str | None = None) -> SelectedRun:
     """The trial that a name stands for.
 
     Args:
         name: the id of a trial run; of a configuration run, which means its seed with the highest
             return; or the name of an experiment, which means the best configuration's best seed
             by val/nll, the one number that ranks across losses
+        typed: what stood for it on a command line
 
     Raises:
         BadInput: when it stands for nothing, or no weights were kept of what it stands for.
@@ -120,7 +123,7 @@ def choose(name: str, tracking_uri: str | None = None) -> SelectedRun:
     uri = _reachable(tracking_uri)
     found = Reader.of_run(uri, name)
     if found is None:
-        return best_of_experiment(name, uri)
+        return best_of_experiment(name, uri, typed)
     tracker, run = found
     _check_ours(run)
     if run.tags["kind"] == "trial":
@@ -144,15 +147,18 @@ def _check_ours(run: RunRecord) -> None:
         raise BadInput(f"run {run.run_id} is of a trial that is not finished ({run.state})")
 
 
-def best_of_experiment(name: str, uri: str) -> SelectedRun:
+def best_of_experiment(name: str, uri: str, typed: str | None = None) -> SelectedRun:
     """The best configuration by its mean val/nll, and of that the seed with the lowest.
+
+    Args:
+        typed: what stood for it on a command line
 
     Raises:
         BadInput: when nothing of it is finished, or nothing ranks, or no weights were kept.
     """
     tracker = Reader.find(uri, name)
     if tracker is None:
-        raise BadInput(f"no run and no experiment '{name}' is tracked at {uri}")
+        raise BadInput(f"no run is called '{name}', and {not_tracked(name, uri, typed)}")
     from experiments.analysis.comparison import compare
     from experiments.analysis.load import load_trials  # pandas takes its time to import
 

@@ -10,6 +10,7 @@ import optuna
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from sqlalchemy.exc import DBAPIError
 
+from experiments.proposers.optuna_internals import CALLED_BY_THE_CACHE
 from experiments.secrets import mask
 from experiments.tracking import retries
 from experiments.tracking.errors import TrackingLost
@@ -59,6 +60,6 @@ def _is_away(error: BaseException) -> bool:
     return broken or type(error).__name__ in ("OperationalError", "InterfaceError")
 
 
-for _name in (*vars(BaseStorage), "_create_new_trial", "_get_trials"):
-    if not _name.startswith("__") and callable(getattr(RDBStorage, _name)):
+for _name in (*vars(BaseStorage), *CALLED_BY_THE_CACHE):
+    if not _name.startswith("__") and callable(getattr(RDBStorage, _name, None)):
         setattr(_PatientStorage, _name, _patient(getattr(RDBStorage, _name)))

@@ -31,6 +31,7 @@ from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.metrics import METRICS
+from experiments.proposers.optuna_internals import live_trial, without_last_mark
 from experiments.proposers.optuna_storage import open_storage
 from experiments.secrets import mask
 from experiments.spec.search_space import REDUCTION, Choices, Range, StudyPlan
@@ -100,7 +101,8 @@ class Study:
         self._plan = plan
         self._pruner = _pruner(plan.pruner, plan.most_epochs)
         try:
-            self._study = self._open(name, open_storage(storage))
+            self._storage = open_storage(storage)
+            self._study = self._open(name, self._storage)
         except Exception as error:  # SQLAlchemy's, of whatever kind the database raises
             reason = mask(str(error).splitlines()[0])
             raise BadInput(f"--optuna-storage {mask(storage or '')}: {reason}") from error
@@ -135,7 +137,7 @@ class Study:
     def _proposal(self, number: int) -> Proposal:
         """Of a trial that was asked for earlier; a kill may have come before all was drawn."""
         self._study.sampler = _sampler(self._plan.sampler, self.name, number)
-        return self._suggest(optuna.trial.Trial(self._study, self._frozen(number)._trial_id))
+        return self._suggest(live_trial(self._study, self._storage, number))
 
     def _suggest(self, trial: optuna.trial.Trial) -> Proposal:
         fields: dict[str, Any] = {}
@@ -155,7 +157,7 @@ class Study:
         if answer is not None:
             return answer
         frozen = self._frozen(number)
-        trial = optuna.trial.Trial(self._study, frozen._trial_id)
+        trial = live_trial(self._study, self._storage, number)
         reported_before = epoch in frozen.intermediate_values
         if not reported_before:
             trial.report(value, epoch)
@@ -170,14 +172,11 @@ class Study:
         """Successive halving marks a trial when it looks at it, and looks at each rung once: look
         again at a copy that is not marked.
         """
-        copy = self._open(self.name, optuna.storages.InMemoryStorage())
+        storage = optuna.storages.InMemoryStorage()
+        copy = self._open(self.name, storage)
         for frozen in self._study.get_trials():
-            if frozen.number == number:
-                marks = [key for key in frozen.system_attrs if key.startswith("completed_rung_")]
-                for key in sorted(marks)[-1:]:
-                    del frozen.system_attrs[key]
-            copy.add_trial(frozen)
-        return optuna.trial.Trial(copy, copy.get_trials()[number]._trial_id).should_prune()
+            copy.add_trial(without_last_mark(frozen) if frozen.number == number else frozen)
+        return live_trial(copy, storage, number).should_prune()
 
     def answer(self, number: int, epoch: int) -> bool | None:
         """What `should_prune` has answered at a rung; None if it has not."""
@@ -200,7 +199,7 @@ class Study:
             epoch: to which that was
         """
         frozen = self._frozen(number)
-        trial = optuna.trial.Trial(self._study, frozen._trial_id)
+        trial = live_trial(self._study, self._storage, number)
         if reason:
             trial.set_user_attr("reason", reason)
         reported = epoch in frozen.intermediate_values

@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parent.parent / "shipped"
 
 
 def find_experiment(name_or_path: str) -> Path:
-    """The file that EXPERIMENT on a command line means: a path, or a name in `sweeps/`.
+    """The file that EXPERIMENT on a command line means: a path, or the name of a shipped one.
 
     Raises:
         BadInput: naming the choices.
@@ -44,20 +44,16 @@ def code_folder(experiment: str) -> Path:
     return path.absolute().parent if path.suffix in (".yaml", ".yml") else Path.cwd()
 
 
-def experiment_name(experiment: str) -> str:
-    """The name in the experiment file that EXPERIMENT means, or else EXPERIMENT itself: the name
-    of an MLflow experiment.
+def name_in(path: Path) -> str:
+    """The name of the experiment that a file describes.
 
     Raises:
-        BadInput: for a file that cannot be read.
+        BadInput: for a file that cannot be read, or says none.
     """
-    try:
-        path = find_experiment(experiment)
-    except BadInput:
-        if Path(experiment).suffix in (".yaml", ".yml"):
-            raise
-        return experiment
-    return str(read_yaml(path).get("name"))
+    name = read_yaml(path).get("name")
+    if not isinstance(name, str) or not name:
+        raise BadInput(f"{path}: name: should be a word or a few (got {name!r})")
+    return name
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -37,25 +36,19 @@ def why_missing(location: str, uri: str, experiment: str) -> str:
     )
 
 
-def why_not_written(
-    location: str, uri: str, experiment: str, has_trials: Callable[[], bool]
-) -> str:
-    """Why new trials' artifacts would go to the wrong place; empty if they would not.
-
-    Args:
-        has_trials: whether there are any: without, nothing can be missing
+def goes_elsewhere(location: str, uri: str, experiment: str) -> str:
+    """What to say of a database that was copied: new artifacts go to where the original's are;
+    empty where they go beside it.
     """
     folder, beside = local_folder(location), folder_beside(uri, experiment)
-    if folder is None or folder == beside:  # also one that a person emptied
+    if folder is None or beside is None or not (folder.exists() and beside.exists()):
         return ""
-    if not folder.exists():
-        return why_missing(location, uri, experiment) if has_trials() else ""
-    if beside is not None and beside.exists() and not beside.samefile(folder):
-        return (
-            f"this database is a copy: new artifacts would go to {folder}, where the original's "
-            f"are, and not to {beside}; use the original, or give the experiment another name"
-        )
-    return ""
+    if beside.samefile(folder):
+        return ""
+    return (
+        f"this database is a copy: new artifacts go to {folder}, where the original's are, and not "
+        f"to {beside}"
+    )
 
 
 def _link(target: Path, name: Path) -> str:

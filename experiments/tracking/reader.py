@@ -173,6 +173,15 @@ class Reader:
         return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
 
 
+def experiment_names(uri: str) -> list[str]:
+    """Of what is tracked, what was written last first."""
+    if (path := sqlite_path(uri)) is not None and not path.exists():
+        return []
+    newest_first = ["last_update_time DESC"]
+    found = patiently(connect(uri).search_experiments, max_results=1000, order_by=newest_first)
+    return [experiment.name for experiment in found if experiment.name != "Default"]
+
+
 def artifact_location(uri: str, name: str) -> str:
     """Where a server keeps the artifacts of the experiment called `name`, or would keep them."""
     client = connect(uri)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LifecycleStage,
+    Metric,
+    Param,
+    RunTag,
+)  # fmt: skip
 
 from experiments.tracking import model_files
-from experiments.tracking.artifact_folder import folder_beside, why_not_written
+from experiments.tracking.artifact_folder import folder_beside, goes_elsewhere, local_folder
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.long_tags import MOST_CHARACTERS, list_tags
 from experiments.tracking.provenance import Provenance, user_name
@@ -22,7 +31,6 @@ from experiments.tracking.retries import connect, patiently
 from experiments.tracking.run_record import RunRecord, State, mlflow_status, seeds_asked_for
 from experiments.tracking.uris import sqlite_path, use_write_ahead_log
 from vae.configuration import NUMBERS_VERSION, Configuration, Trial
-from vae.errors import BadInput
 from vae.scored_pixels import scored_pixels
 
 # MLflow's UI would otherwise open on its pages for language models.
@@ -54,13 +62,14 @@ class ExperimentWriter(Reader):
         """As a reader finds it.
 
         Raises:
-            BadInput: also where its artifacts would not go to where the others are.
+            BadInput: also where the folder of its artifacts is missing.
         """
         found = super().find(uri, name)
         if found is not None:
-            why = why_not_written(found.artifact_location(), uri, name, found.has_trials)
-            if why:
-                raise BadInput(f"experiment '{name}': {why}")
+            location = found.artifact_location()
+            # One beside the database was emptied by hand, or has had nothing yet.
+            if local_folder(location) != folder_beside(uri, name) and found.has_trials():
+                found.check_artifacts()
         return found
 
     @classmethod
@@ -77,6 +86,8 @@ class ExperimentWriter(Reader):
         artifacts = beside.as_uri() if beside else None
         tracker = cls.find(uri, name)
         if tracker is not None:
+            if remark := goes_elsewhere(tracker.artifact_location(), uri, name):
+                print(f"warning: experiment '{name}': {remark}", file=sys.stderr)
             return tracker
         client = connect(uri)
         try:
@@ -262,6 +273,26 @@ class ExperimentWriter(Reader):
                 self.delete(older.run_id)
             newest[record.tags["configuration_id"]] = record
         return newest
+
+    def remade_if_deleted(
+        self, run_id: str, configuration: Configuration, label: str, seeds: Iterable[int]
+    ) -> str:
+        """The configuration run of that id; where a person has deleted it, a new one in its place,
+        to which its trials are moved.
+        """
+        if not self.is_deleted(run_id):
+            return run_id
+        made = self.create_configuration_run(configuration, label, seeds)
+        self.move_children(run_id, made)
+        return made
+
+    def is_deleted(self, run_id: str) -> bool:
+        """Whether a run was deleted, in MLflow's pages or for good (`mlflow gc`)."""
+        try:
+            run = patiently(self._mlflow.get_run, run_id)
+        except TrackingRefused:
+            return True
+        return bool(run.info.lifecycle_stage != LifecycleStage.ACTIVE)
 
     def move_children(self, run_id: str, new_parent: str) -> None:
         """Nest the trial runs below `run_id` under another configuration run."""
