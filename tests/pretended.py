@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from experiments.execution.messages import Task, TrialResult
+from experiments.execution.messages import Task, TaskState, TrialResult
 
 
 def say_where(task: Task) -> TrialResult:
@@ -20,11 +20,11 @@ def say_where(task: Task) -> TrialResult:
     if task.label == "sleep":
         time.sleep(1)
     if task.label == "hungry" and not task.alone:
-        return TrialResult(task, "out of memory", f"out of memory on {task.device_label}")
+        return TrialResult(task, TaskState.OUT_OF_MEMORY, f"out of memory on {task.device_label}")
     n_others = _count_others(task) if task.label == "hungry" else 0
     visible = os.environ["CUDA_VISIBLE_DEVICES"]
     said = f"{os.getpid()} {visible or '-'} {task.device} {task.device_label} {n_others}"
-    return TrialResult(task, "finished", said, {"return": 0.0, "best_epoch": 1.0})
+    return TrialResult(task, TaskState.FINISHED, said, {"return": 0.0, "best_epoch": 1.0})
 
 
 def mark_and_sleep(task: Task) -> TrialResult:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from experiments.execution.mailbox import Mailbox
-from experiments.execution.messages import EpochDone, Event, Task, TrialResult
+from experiments.execution.messages import EpochDone, Event, Task, TaskState, TrialResult
 from experiments.execution.remote_worker import advance_remotely
 
 _POLL_SECONDS = 0.5
@@ -85,13 +85,13 @@ def _do(
         return isinstance(event, EpochDone) and event.epoch < task.until
 
     def give_up() -> None:
-        mailbox.answer(number, TrialResult(task, "lost", "timed out", seconds=task.timeout))
+        mailbox.answer(number, TrialResult(task, TaskState.LOST, "timed out", seconds=task.timeout))
 
     try:
         return advance_remotely(task, report, give_up)
     except _TimeIsUp:
         reason = f"its job {me.rpartition('-')[0]} had no more time"
-        return TrialResult(task, "preempted", reason, seconds=time.monotonic() - started)
+        return TrialResult(task, TaskState.PREEMPTED, reason, seconds=time.monotonic() - started)
 
 
 def _end_with_the_sweep(mailbox: Mailbox, patience: float, parent: int | None) -> None:

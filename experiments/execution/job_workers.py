@@ -21,7 +21,7 @@ from experiments.execution.engine import NoWorkers
 from experiments.execution.job_worker import work
 from experiments.execution.listener import never_raising
 from experiments.execution.mailbox import Mailbox
-from experiments.execution.messages import EpochDone, Event, Notice, Task, TrialResult
+from experiments.execution.messages import EpochDone, Event, Notice, Task, TaskState, TrialResult
 from experiments.execution.slurm_jobs import (
     OUT_OF_TIME,
     VANISHED,
@@ -185,7 +185,7 @@ class JobWorkers:
             return
         if result.state == "preempted" and not found.n_epochs:
             # Or a trial whose epoch takes longer than a job would be begun again for ever.
-            result = replace(result, state="lost")
+            result = replace(result, state=TaskState.LOST)
         found.future.set_result(result)
 
     def _find_the_lost(self, taken: Mapping[int, str], states: Mapping[str, JobState]) -> None:
@@ -199,10 +199,8 @@ class JobWorkers:
                 what = "was queued again" if queued_again else f"ended: {state}"
                 reason = f"its job {_job_of(worker)} {what}"
                 normal = queued_again or state.name in OUT_OF_TIME
-                result = TrialResult(
-                    self._outstanding[number].task, "preempted" if normal else "lost", reason
-                )
-                self._end(number, result)
+                became = TaskState.PREEMPTED if normal else TaskState.LOST
+                self._end(number, TrialResult(self._outstanding[number].task, became, reason))
 
     def _submit_jobs(self) -> None:
         """As many as there is work for; all at once, as an array."""

@@ -12,13 +12,13 @@ from typing import Protocol
 from pebble import ProcessExpired
 
 from experiments.execution.engine import NoWorkers
-from experiments.execution.messages import Task, TrialResult
+from experiments.execution.messages import Task, TaskState, TrialResult
 from experiments.secrets import mask
 from experiments.tracking.errors import TrackingLost
 
 
-class Proposer(Protocol):
-    """Decides what is to be done: a grid, a study."""
+class TaskSource(Protocol):
+    """Has tasks, and wants to know what became of them: a sweep."""
 
     def ask(self) -> Task | None:
         """The next task; None while there is none until more has been told."""
@@ -57,7 +57,7 @@ class _Attempts:
 
 
 def drive(
-    proposer: Proposer, executor: Executor, retries: int, timeout: float | None = None
+    source: TaskSource, executor: Executor, retries: int, timeout: float | None = None
 ) -> None:
     """Ask, work, tell, until there is nothing left to ask.
 
@@ -71,11 +71,11 @@ def drive(
     loop = _Loop(executor, retries, timeout)
     while True:
         # What has ended is told first: it decides what is asked for.
-        if loop.has_result or executor.n_free < 1 or (task := proposer.ask()) is None:
+        if loop.has_result or executor.n_free < 1 or (task := source.ask()) is None:
             if not loop.n_running:
                 return
             if (result := loop.next_result()) is not None:
-                proposer.tell(result)
+                source.tell(result)
         else:
             loop.start(task)
 
@@ -113,27 +113,27 @@ class _Loop:
         task, started, future = self._over.get()
         self.n_running -= 1
         result = _result(future, task)
-        if result.state == "untracked":
+        if result.state == TaskState.UNTRACKED:
             raise TrackingLost(result.error)
         attempts = self._attempts.setdefault(task.run_id, _Attempts())
         attempts.seconds += time.monotonic() - started if result.seconds is None else result.seconds
         if again := self._another_try(result, attempts):
             self.start(replace(again, fresh=False))
             return None
-        if result.state != "advanced":
+        if result.state != TaskState.ADVANCED:
             del self._attempts[task.run_id]
-        is_lost = result.state in ("out of memory", "preempted")
-        return replace(result, state="lost") if is_lost else result
+        is_lost = result.state in (TaskState.OUT_OF_MEMORY, TaskState.PREEMPTED)
+        return replace(result, state=TaskState.LOST) if is_lost else result
 
     def _another_try(self, result: TrialResult, attempts: _Attempts) -> Task | None:
         task = result.task
-        if result.state == "out of memory":
+        if result.state == TaskState.OUT_OF_MEMORY:
             alone = not task.alone and self._executor.can_isolate
             return replace(task, alone=True) if alone else None
         in_time = self._timeout is None or attempts.seconds < self._timeout
-        if result.state == "preempted":
+        if result.state == TaskState.PREEMPTED:
             return task if in_time else None
-        if result.state != "lost":
+        if result.state != TaskState.LOST:
             return None
         attempts.n_lost += 1
         return task if attempts.n_lost <= self._retries and in_time else None
@@ -144,14 +144,14 @@ def _result(future: Future[TrialResult], task: Task) -> TrialResult:
     try:
         return future.result()
     except TimeoutError:
-        return TrialResult(task, "lost", "timed out")
+        return TrialResult(task, TaskState.LOST, "timed out")
     except ProcessExpired as error:
-        return TrialResult(task, "lost", f"its worker {_cause_of_death(error.exitcode)}")
+        return TrialResult(task, TaskState.LOST, f"its worker {_cause_of_death(error.exitcode)}")
     except NoWorkers:
         raise
     except Exception as error:
         reason = mask(f"its worker was lost ({type(error).__name__}: {error})")
-        return TrialResult(task, "lost", reason)
+        return TrialResult(task, TaskState.LOST, reason)
 
 
 def _cause_of_death(exit_code: int) -> str:

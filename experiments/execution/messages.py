@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from experiments.spec.pictures import Pictures
@@ -53,23 +54,36 @@ class Task:
     alone: bool = False
 
 
+class TaskState(StrEnum):
+    """What became of a task."""
+
+    FINISHED = "finished"
+    ADVANCED = "advanced"
+    """To `until`, before its trial's last epoch."""
+    FAILED = "failed"
+    """It diverged, or raised an exception; its run says so already."""
+    LOST = "lost"
+    """Its worker died or took too long."""
+    PREEMPTED = "preempted"
+    """Its worker had to go, which is normal where it was."""
+    OUT_OF_MEMORY = "out of memory"
+    """Of its device's; its run does not say so yet."""
+    UNTRACKED = "untracked"
+    """The tracking store stayed away, or the disk is full."""
+
+
 @dataclass(frozen=True)
 class TrialResult:
-    """What became of a task.
+    """What became of a task, and what it found.
 
     Attributes:
-        state: "finished"; "advanced" (to `until`, before its last epoch); "failed" (diverged, or
-            an exception: its run says so already); "lost" (the worker died or took too long);
-            "preempted" (its worker had to go, which is normal where it was);
-            "out of memory" (of its device's; its run does not say so yet); "untracked" (the
-            tracking store stayed away, or the disk is full)
         error: why, in one line, where the state is not a success
         metrics: the final ones of a finished trial; of one that advanced, the one asked for
         seconds: that the worker spent on it, if it could still say
     """
 
     task: Task
-    state: str
+    state: TaskState
     error: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float | None = None

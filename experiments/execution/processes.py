@@ -29,7 +29,7 @@ from experiments.execution.engine import (
 from experiments.execution.listener import never_raising
 from experiments.execution.locks import join_workers
 from experiments.execution.main_guard import check_main_is_guarded
-from experiments.execution.messages import Event, Task, TrialResult
+from experiments.execution.messages import Event, Task, TaskState, TrialResult
 from experiments.execution.resources import cpu_cores
 from vae.errors import BadInput
 
@@ -153,7 +153,7 @@ class Processes:
             worker.busy = False
             if error is not None:
                 worker.pool.stop()  # whatever state its locks are in
-            elif done.result().state == "out of memory":
+            elif done.result().state == TaskState.OUT_OF_MEMORY:
                 self._ran_out_on[task.run_id] = worker.device
             if worker.device in self._closed:
                 self._go_on_with_closed(worker.device)

@@ -25,7 +25,7 @@ from experiments.execution.engine import (
     Request,
 )
 from experiments.execution.listener import never_raising
-from experiments.execution.messages import Event, Task, TrialResult
+from experiments.execution.messages import Event, Task, TaskState, TrialResult
 from experiments.execution.ray_joining import LOCAL, first_line, joined
 from experiments.execution.ray_task import EventQueue, advance_on_node
 from experiments.execution.resources import Share, cpu_cores
@@ -97,7 +97,9 @@ class Ray:
             why.add_done_callback(
                 lambda told: future.set_result(
                     TrialResult(
-                        task, "lost", _cause_of_loss(error) if told.exception() else told.result()
+                        task,
+                        TaskState.LOST,
+                        _cause_of_loss(error) if told.exception() else told.result(),
                     )
                 )
             )

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from experiments.execution.messages import Event, Task, TrialResult
+from experiments.execution.messages import Event, Task, TaskState, TrialResult
 from vae import decoded, user_code
 from vae.components import Component
 from vae.errors import BadInput
@@ -34,7 +34,7 @@ def advance_remotely(
     try:
         _prepare_once(task.trial.configuration.component("dataset"), task.data_dir, task.data_path)
     except BadInput as error:  # this machine has no data; another may
-        return TrialResult(task, "lost", f"{error} (on {socket.gethostname()})")
+        return TrialResult(task, TaskState.LOST, f"{error} (on {socket.gethostname()})")
     with _at_most(task.timeout, give_up):
         return worker.advance(task, report)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from experiments.execution.finals import epoch_metrics, finals_of, metric_so_far
-from experiments.execution.messages import EpochDone, Event, Notice, Task, TrialResult
+from experiments.execution.messages import EpochDone, Event, Notice, Task, TaskState, TrialResult
 from experiments.execution.process import (
     compute_device,
     describe_device,
@@ -46,15 +46,15 @@ def _advance_or_fail(task: Task, report: Callable[[Event], None]) -> TrialResult
     try:
         return _advance(task, log, report)
     except TrackingLost as error:
-        return TrialResult(task, "untracked", str(error))
+        return TrialResult(task, TaskState.UNTRACKED, str(error))
     except torch.cuda.OutOfMemoryError as error:
         reason = f"out of memory on {_device_label(task)}: {error}".splitlines()[0]
-        return TrialResult(task, "out of memory", reason)
+        return TrialResult(task, TaskState.OUT_OF_MEMORY, reason)
     except Diverged as error:
         return _fail(task, log, f"diverged: {error}", "")
     except OSError as error:
         if error.errno in NO_ROOM:  # not this trial's fault, and the next one would meet it too
-            return TrialResult(task, "untracked", f"{error.strerror} ({error.filename})")
+            return TrialResult(task, TaskState.UNTRACKED, f"{error.strerror} ({error.filename})")
         return _fail(task, log, f"{type(error).__name__}: {error}", traceback.format_exc())
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -71,17 +71,17 @@ def _fail(task: Task, log: TrialWriter, reason: str, details: str) -> TrialResul
     try:
         log.fail(reason, details)
     except TrackingLost as error:
-        return TrialResult(task, "untracked", str(error))
+        return TrialResult(task, TaskState.UNTRACKED, str(error))
     except TrackingRefused as error:  # its run was deleted: that is all there is to say of it
         reason = f"{reason}; {error}"
     task.checkpoint.unlink(missing_ok=True)
-    return TrialResult(task, "failed", mask(reason))
+    return TrialResult(task, TaskState.FAILED, mask(reason))
 
 
 def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> TrialResult:
     if not task.fresh and (logged := log.read_back()) is not None:
         task.checkpoint.unlink(missing_ok=True)
-        return TrialResult(task, "finished", metrics=logged)
+        return TrialResult(task, TaskState.FINISHED, metrics=logged)
     configuration = task.trial.configuration
     device = compute_device(task.device)
     splits = load_splits(configuration, task.data_dir, device)
@@ -108,14 +108,16 @@ def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> T
             )
         )
     if not training.is_over:
-        return TrialResult(task, "advanced", metrics=metric_so_far(training, splits, task.metric))
+        return TrialResult(
+            task, TaskState.ADVANCED, metrics=metric_so_far(training, splits, task.metric)
+        )
     finals = finals_of(training, splits, task.diagnostics)
     if task.archive:
         log.archive(_archive(training, splits))
     log.log_kl_per_dimension(finals.kl)
     log.finish(finals.metrics)
     task.checkpoint.unlink(missing_ok=True)
-    return TrialResult(task, "finished", metrics=finals.metrics)
+    return TrialResult(task, TaskState.FINISHED, metrics=finals.metrics)
 
 
 def _restore(task: Task, splits: Splits, device: str, report: Callable[[Event], None]) -> Training:

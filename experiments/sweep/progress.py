@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
+from experiments.execution.messages import EpochDone, Event, Notice, TaskState, TrialResult
 from experiments.formatting import duration
 from experiments.secrets import mask
 
@@ -67,7 +67,7 @@ def describe_epoch(metrics: Mapping[str, float]) -> str:
 
 
 def describe_result(result: TrialResult) -> str:
-    if result.state == "finished":
+    if result.state == TaskState.FINISHED:
         best = int(result.metrics["best_epoch"])
         return f"finished, return {result.metrics['return']:.3f} at epoch {best}"
     return f"FAILED: {result.error}"
@@ -160,7 +160,7 @@ class LiveDisplay:
 
     def on_result(self, result: TrialResult, n_left: int, seconds_left: float | None) -> None:
         self._n_done += 1
-        if result.state != "finished":
+        if result.state != TaskState.FINISHED:
             self._n_failed += 1
             self._print(f"{result.task.label}: {describe_result(result)}", "red")
         failed = f"{self._n_failed} failed" if self._n_failed else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from experiments.execution.messages import Task, TrialResult
+from experiments.execution.messages import Task, TaskState, TrialResult
 from experiments.planning.checkpoint_files import checkpoint_file
 from experiments.planning.results import TrialOutcome
 from experiments.proposers.decisions import Advance
@@ -107,10 +107,10 @@ class TrialRuns:
 
         Returns the final result; a lost worker's trial may have finished.
         """
-        if result.state == "lost":
+        if result.state == TaskState.LOST:
             result = self._settle_lost(result)
             result.task.checkpoint.unlink(missing_ok=True)
-        if result.state != "advanced":
+        if result.state != TaskState.ADVANCED:
             self._open.pop(result.task.run_id, None)
         return result
 
@@ -120,11 +120,11 @@ class TrialRuns:
         try:
             metrics = log.read_back()
             if metrics is not None:
-                return replace(result, state="finished", error="", metrics=metrics)
+                return replace(result, state=TaskState.FINISHED, error="", metrics=metrics)
             log.fail(result.error, "")
         except TrackingRefused as error:  # its run was deleted
-            return replace(result, state="failed", error=f"{result.error}; {error}")
-        return replace(result, state="failed")
+            return replace(result, state=TaskState.FAILED, error=f"{result.error}; {error}")
+        return replace(result, state=TaskState.FAILED)
 
     def prune(self, trial: Trial, reason: str) -> None:
         """Run a trial no further."""
@@ -142,7 +142,11 @@ class TrialRuns:
             self._tracker.set_state(task.run_id, State.MISSING)
 
 
-_STATES = {"finished": State.FINISHED, "failed": State.FAILED, "advanced": State.RUNNING}
+_STATES = {
+    TaskState.FINISHED: State.FINISHED,
+    TaskState.FAILED: State.FAILED,
+    TaskState.ADVANCED: State.RUNNING,
+}
 
 
 def outcome_of(result: TrialResult) -> TrialOutcome:

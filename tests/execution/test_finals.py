@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 import pytest
 
 from experiments.execution import worker
-from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
+from experiments.execution.messages import EpochDone, Event, Notice, TaskState, TrialResult
 from experiments.tracking.reader import KL, KL_FILE, Reader
 from tests.conftest import Workspace
 from tests.execution.test_worker import some_task
@@ -37,7 +37,7 @@ def finished(
     task = replace(some_task(workspace, configuration), diagnostics=diagnostics)
     events: list[Event] = []
     result = worker.advance(task, events.append)
-    assert result.state == "finished", result.error
+    assert result.state == TaskState.FINISHED, result.error
     found = runs(workspace.folder / "mlflow.db", "trial")
     return result, next(run for run in found if run.run_id == task.run_id), events
 
@@ -75,9 +75,9 @@ def test_patience_finishes_a_trial_before_its_last_epoch(workspace: Workspace) -
     assert max(run.metrics["val/return"], key=lambda p: p[1])[0] == result.metrics["best_epoch"]
 
     task = replace(some_task(workspace, result.task.trial.configuration), until=epochs[-1] - 1)
-    assert worker.advance(task, print).state == "advanced"
+    assert worker.advance(task, print).state == TaskState.ADVANCED
     again = worker.advance(replace(task, until=29, fresh=False), print)
-    assert again.state == "finished"
+    assert again.state == TaskState.FINISHED
     assert again.metrics == result.metrics
     assert not task.checkpoint.exists()
 
@@ -138,7 +138,7 @@ def test_without_labels_there_are_no_accuracies_and_a_line_that_says_so(
     task = replace(some_task(workspace, configuration), diagnostics=True)
     events: list[Event] = []
     result = worker.advance(task, events.append)
-    assert result.state == "finished", result.error
+    assert result.state == TaskState.FINISHED, result.error
     assert {"test/nll_gap", "test/bound_gap"} <= result.metrics.keys()
     assert {"test/probe_accuracy", "test/knn_accuracy"}.isdisjoint(result.metrics)
     told = [event.text for event in events if isinstance(event, Notice)]

@@ -14,7 +14,7 @@ from experiments.execution import job_workers
 from experiments.execution.engine import NoWorkers
 from experiments.execution.job_workers import JobWorkers
 from experiments.execution.mailbox import Mailbox
-from experiments.execution.messages import EpochDone, Event, TrialResult
+from experiments.execution.messages import EpochDone, Event, TaskState, TrialResult
 from experiments.execution.slurm_jobs import JobState
 from tests.execution.test_loop import task
 
@@ -105,7 +105,7 @@ def test_a_result_and_its_events_arrive(make: Any) -> None:
     future = sweep.executor.submit(task(0))
     number = sweep.takes("1_0-0")
     sweep.tells_an_epoch(number)
-    sweep.worker.answer(number, TrialResult(task(0), "finished"))
+    sweep.worker.answer(number, TrialResult(task(0), TaskState.FINISHED))
     assert future.result(timeout=30).state == "finished"
     until(lambda: len(sweep.events) == 1)
     assert sweep.executor.n_free == 2
@@ -140,7 +140,7 @@ def test_a_job_that_ends_has_lost_its_task(
     else:
         sweep.jobs.now["1_0"] = state
     result = future.result(timeout=30)
-    assert result.state == ("preempted" if normal and told else "lost")
+    assert result.state == (TaskState.PREEMPTED if normal and told else TaskState.LOST)
     if state is None:
         assert "no longer known to Slurm" in result.error
     elif state.is_waiting:
@@ -165,7 +165,7 @@ def test_a_result_that_came_before_the_end_of_its_job_counts(make: Any) -> None:
     future = sweep.executor.submit(task(0))
     number = sweep.takes("1_0-0")
     sweep.jobs.answers = False
-    sweep.worker.answer(number, TrialResult(task(0), "finished"))
+    sweep.worker.answer(number, TrialResult(task(0), TaskState.FINISHED))
     sweep.jobs.now["1_0"] = JobState("TIMEOUT")
     sweep.jobs.answers = True
     assert future.result(timeout=30).state == "finished"
@@ -185,7 +185,7 @@ def test_another_job_takes_the_place_of_one_that_ended(make: Any) -> None:
     sweep = make(n_workers=1)
     first = sweep.executor.submit(task(0))
     number = sweep.takes("1_0-0")
-    sweep.worker.answer(number, TrialResult(task(0), "finished"))
+    sweep.worker.answer(number, TrialResult(task(0), TaskState.FINISHED))
     first.result(timeout=30)
     sweep.jobs.now["1_0"] = JobState("TIMEOUT")
     time.sleep(0.1)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from experiments.execution.loop import drive
-from experiments.execution.messages import Task, TrialResult
+from experiments.execution.messages import Task, TaskState, TrialResult
 from experiments.tracking.errors import TrackingLost
 from vae.configuration import Configuration, Trial
 
@@ -59,7 +59,7 @@ class FakeExecutor:
         if task.run_id in self.lost and task.fresh:
             future.set_exception(ConnectionError("the node went away"))
         else:
-            future.set_result(TrialResult(task, "finished"))
+            future.set_result(TrialResult(task, TaskState.FINISHED))
 
     def stop(self) -> None: ...
 
@@ -81,7 +81,7 @@ class FakeProposer:
 
     def tell(self, result: TrialResult) -> None:
         self.n_told += 1
-        if result.state == "lost":
+        if result.state == TaskState.LOST:
             self.told_lost.append(result.task.run_id)
 
 
@@ -159,19 +159,25 @@ class Rungs:
         self.told.append(result)
 
 
-def answer(state: str, seconds: float | None = None) -> TrialResult:
-    return TrialResult(task(0), state, "why" if state != "finished" else "", seconds=seconds)
+def answer(state: TaskState, seconds: float | None = None) -> TrialResult:
+    return TrialResult(
+        task(0), state, "why" if state != TaskState.FINISHED else "", seconds=seconds
+    )
 
 
 def test_a_time_limit_is_of_the_trial_over_all_of_its_tasks() -> None:
-    executor = ScriptedExecutor(answer("advanced", 4), answer("advanced", 3), answer("finished", 1))
+    executor = ScriptedExecutor(
+        answer(TaskState.ADVANCED, 4), answer(TaskState.ADVANCED, 3), answer(TaskState.FINISHED, 1)
+    )
     drive(Rungs(3), executor, retries=2, timeout=10)
     assert [task.timeout for task in executor.tasks] == [10, 6, 3]
 
 
 def test_a_time_limit_is_of_the_trial_over_its_retries() -> None:
     """It used to begin again after each, so that a trial could take three times as long."""
-    executor = ScriptedExecutor(answer("lost", 6), answer("lost", 6), answer("finished", 1))
+    executor = ScriptedExecutor(
+        answer(TaskState.LOST, 6), answer(TaskState.LOST, 6), answer(TaskState.FINISHED, 1)
+    )
     proposer = Rungs(1)
     drive(proposer, executor, retries=2, timeout=10)
     assert [task.timeout for task in executor.tasks] == [10, 4]
@@ -187,14 +193,17 @@ def test_what_timed_out_is_not_tried_again() -> None:
 
 
 def test_without_a_time_limit_there_is_none() -> None:
-    executor = ScriptedExecutor(answer("lost", 6), answer("finished", 6))
+    executor = ScriptedExecutor(answer(TaskState.LOST, 6), answer(TaskState.FINISHED, 6))
     drive(Rungs(1), executor, retries=2)
     assert [task.timeout for task in executor.tasks] == [None, None]
 
 
 def test_losses_are_counted_over_all_tasks_of_a_trial() -> None:
     executor = ScriptedExecutor(
-        answer("lost"), answer("advanced"), answer("lost"), answer("finished")
+        answer(TaskState.LOST),
+        answer(TaskState.ADVANCED),
+        answer(TaskState.LOST),
+        answer(TaskState.FINISHED),
     )
     proposer = Rungs(2)
     drive(proposer, executor, retries=1)
@@ -203,7 +212,10 @@ def test_losses_are_counted_over_all_tasks_of_a_trial() -> None:
 
 def test_out_of_memory_is_tried_once_more_with_the_device_for_itself() -> None:
     executor = ScriptedExecutor(
-        answer("out of memory"), answer("advanced"), answer("finished"), can_isolate=True
+        answer(TaskState.OUT_OF_MEMORY),
+        answer(TaskState.ADVANCED),
+        answer(TaskState.FINISHED),
+        can_isolate=True,
     )
     proposer = Rungs(2)
     drive(proposer, executor, retries=0)
@@ -213,7 +225,7 @@ def test_out_of_memory_is_tried_once_more_with_the_device_for_itself() -> None:
 
 @pytest.mark.parametrize("can_isolate", [True, False])
 def test_out_of_memory_alone_is_a_failure_with_that_reason(can_isolate: bool) -> None:
-    answers = [answer("out of memory")] * (2 if can_isolate else 1)
+    answers = [answer(TaskState.OUT_OF_MEMORY)] * (2 if can_isolate else 1)
     executor = ScriptedExecutor(*answers, can_isolate=can_isolate)
     proposer = Rungs(1)
     drive(proposer, executor, retries=2)
@@ -223,7 +235,7 @@ def test_out_of_memory_alone_is_a_failure_with_that_reason(can_isolate: bool) ->
 
 def test_a_store_that_stays_away_ends_the_loop() -> None:
     with pytest.raises(TrackingLost, match="why"):
-        drive(Rungs(2), ScriptedExecutor(answer("untracked")), retries=2)
+        drive(Rungs(2), ScriptedExecutor(answer(TaskState.UNTRACKED)), retries=2)
 
 
 class BlockedExecutor(FakeExecutor):

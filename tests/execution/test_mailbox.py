@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments.execution.mailbox import Mailbox
-from experiments.execution.messages import Notice, TrialResult
+from experiments.execution.messages import Notice, TaskState, TrialResult
 from tests.execution.test_loop import task
 
 
@@ -27,8 +27,8 @@ def test_a_task_goes_there_and_its_result_comes_back(mailbox: Mailbox) -> None:
     assert worker.take("12_0-0") == (7, task(7))
     assert worker.take("12_0-0") is None
     assert mailbox.taken() == {7: "12_0-0"}
-    worker.answer(7, TrialResult(task(7), "finished"))
-    assert mailbox.results() == {7: TrialResult(task(7), "finished")}
+    worker.answer(7, TrialResult(task(7), TaskState.FINISHED))
+    assert mailbox.results() == {7: TrialResult(task(7), TaskState.FINISHED)}
     mailbox.forget(7)
     assert (mailbox.results(), mailbox.taken()) == ({}, {})
 

@@ -15,7 +15,7 @@ from experiments.execution.devices import CPU, Device, spread
 from experiments.execution.engine import Request, Stores
 from experiments.execution.engines import options_of
 from experiments.execution.loop import drive
-from experiments.execution.messages import Task, TrialResult
+from experiments.execution.messages import Task, TaskState, TrialResult
 from experiments.execution.processes import Processes
 from tests.execution.test_loop import task as some_task
 from tests.pretended import mark_and_sleep, nothing, say_where
@@ -108,7 +108,7 @@ def test_alone_on_its_gpu_out_of_memory_is_the_reason_of_the_failure(tmp_path: P
         assert not engine.can_isolate
         drive(told, engine, retries=2)
     assert told.results["0"].error == "out of memory on cuda:0"
-    assert told.results["0"].state == "lost"
+    assert told.results["0"].state == TaskState.LOST
 
 
 @pytest.mark.parametrize(

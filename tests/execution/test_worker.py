@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from experiments.execution import finals, worker
-from experiments.execution.messages import EpochDone, Event, Task
+from experiments.execution.messages import EpochDone, Event, Task, TaskState
 from experiments.tracking.provenance import Provenance
 from experiments.tracking.writer import ExperimentWriter
 from tests.conftest import Workspace
@@ -49,7 +49,7 @@ def some_task(workspace: Workspace, configuration: Configuration = SMALL) -> Tas
 def test_work_can_be_had_epoch_by_epoch(workspace: Workspace) -> None:
     """As a pruner asks for it: to the same numbers, in the same run."""
     at_once = some_task(workspace)
-    assert worker.advance(at_once, print).state == "finished"
+    assert worker.advance(at_once, print).state == TaskState.FINISHED
     bit_by_bit = some_task(workspace)
     events: list[Event] = []
     states = []
@@ -67,11 +67,11 @@ def test_work_can_be_had_epoch_by_epoch(workspace: Workspace) -> None:
 def test_a_trial_that_lost_its_checkpoint_starts_over_in_its_own_run(workspace: Workspace) -> None:
     """As on another node, whose disk has none: the same numbers, and no step twice."""
     at_once, torn = some_task(workspace), some_task(workspace)
-    assert worker.advance(at_once, print).state == "finished"
-    assert worker.advance(replace(torn, until=2), print).state == "advanced"
+    assert worker.advance(at_once, print).state == TaskState.FINISHED
+    assert worker.advance(replace(torn, until=2), print).state == TaskState.ADVANCED
     torn.checkpoint.unlink()
     events: list[Event] = []
-    assert worker.advance(replace(torn, fresh=False), events.append).state == "finished"
+    assert worker.advance(replace(torn, fresh=False), events.append).state == TaskState.FINISHED
     assert [e.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
     by_id = {run.run_id: run for run in runs(workspace.folder / "mlflow.db", "trial")}
     first, second = by_id[at_once.run_id], by_id[torn.run_id]
@@ -100,7 +100,7 @@ def test_a_worker_computes_with_one_thread_whatever_came_before(workspace: Works
     """One that took a lost one's place was found computing with two, to other last bits."""
     torch.set_num_threads(2)
     torch.set_flush_denormal(False)
-    assert worker.advance(some_task(workspace), print).state == "finished"
+    assert worker.advance(some_task(workspace), print).state == TaskState.FINISHED
     assert torch.get_num_threads() == 1
     assert (torch.tensor(1e-30) * torch.tensor(1e-10)).item() == 0, "denormals are flushed"
 
@@ -118,7 +118,7 @@ def test_an_error_in_one_trial_names_itself(
 ) -> None:
     task = some_task(workspace, SMALL.model_copy(update={"lr": 1e30}))
     result = worker.advance(task, print)
-    assert result.state == "failed"
+    assert result.state == TaskState.FAILED
     assert result.error.startswith("diverged: the loss of epoch 1")
 
 
@@ -155,7 +155,7 @@ def test_out_of_device_memory_is_told_and_not_yet_a_failure(
 ) -> None:
     """Whoever sent the task decides whether it is tried again; the trial goes on where it was."""
     task = replace(some_task(workspace), device_label="cuda:1")
-    assert worker.advance(replace(task, until=2), print).state == "advanced"
+    assert worker.advance(replace(task, until=2), print).state == TaskState.ADVANCED
 
     def hungry(*_: object) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nand more")
@@ -163,12 +163,12 @@ def test_out_of_device_memory_is_told_and_not_yet_a_failure(
     with monkeypatch.context() as patch:
         patch.setattr("experiments.execution.worker.fit", hungry)
         result = worker.advance(replace(task, fresh=False), print)
-    assert result.state == "out of memory"
+    assert result.state == TaskState.OUT_OF_MEMORY
     assert result.error == "out of memory on cuda:1: CUDA out of memory. Tried to allocate 2 GiB"
     (run,) = runs(workspace.folder / "mlflow.db", "trial")
     assert run.status == "RUNNING"
     assert task.checkpoint.exists()
-    assert worker.advance(replace(task, fresh=False), print).state == "finished"
+    assert worker.advance(replace(task, fresh=False), print).state == TaskState.FINISHED
 
 
 def test_the_run_says_where_it_was_computed(workspace: Workspace) -> None:

@@ -15,14 +15,14 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.execution.messages import EpochDone, Notice, TrialResult
+from experiments.execution.messages import EpochDone, Notice, TaskState, TrialResult
 from experiments.sweep.progress import Display, LiveDisplay, LogLines, display
 from tests.execution.test_loop import task
 
 METRICS = {f"{s}/{t}": 1.5 for s in ("train", "val") for t in ("loss", "reconstruction", "kl")}
 METRICS |= {"val/return": -3.25, "epoch_seconds": 1}
 EPOCH = EpochDone(1, "mlp3 sse s0", "c", 2, 15, METRICS)
-FINISHED = TrialResult(task(0), "finished", metrics={"best_epoch": 2.0, "return": -3.25})
+FINISHED = TrialResult(task(0), TaskState.FINISHED, metrics={"best_epoch": 2.0, "return": -3.25})
 
 
 class Terminal:
@@ -70,7 +70,9 @@ def show_everything(shown: Display, *events: EpochDone | Notice) -> None:
     with shown:
         for event in events:
             shown.on_event(event)
-        shown.on_result(replace(FINISHED, state="failed", error="[/2, /4]", metrics={}), 3, None)
+        shown.on_result(
+            replace(FINISHED, state=TaskState.FAILED, error="[/2, /4]", metrics={}), 3, None
+        )
         shown.on_result(FINISHED, 2, 90.0)
 
 
@@ -100,7 +102,7 @@ def test_a_narrow_terminal_shows_what_is_trained_and_how_far(
 @pytest.mark.parametrize("foreign", ["stages [/2, /4]", "[bold]x", "a \\[b", "[link=x]"])
 def test_text_from_outside_is_no_markup(foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """github.com/Textualize/rich/issues/2636: a reason such as this ended the sweep."""
-    failed = replace(FINISHED, state="failed", error=f"ValueError: {foreign}", metrics={})
+    failed = replace(FINISHED, state=TaskState.FAILED, error=f"ValueError: {foreign}", metrics={})
     with terminal(monkeypatch, width=120) as seen:
         shown = display(1)
         with shown:

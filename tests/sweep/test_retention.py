@@ -16,7 +16,7 @@ import torch
 
 from experiments import load_model
 from experiments.execution import worker
-from experiments.execution.messages import Task
+from experiments.execution.messages import Task, TaskState
 from experiments.models.load import choose, find_trial, load_archived
 from experiments.spec.experiment import load_experiment
 from experiments.sweep.retention import KEEP_ALL_UP_TO, Archiving
@@ -44,7 +44,7 @@ def kept(artifacts: Path) -> set[str]:
 @pytest.fixture
 def finished(workspace: Workspace) -> Task:
     task = some_task(workspace)
-    assert worker.advance(task, print).state == "finished"
+    assert worker.advance(task, print).state == TaskState.FINISHED
     return task
 
 
@@ -108,7 +108,7 @@ def test_a_trial_that_is_run_again_writes_the_same_bytes(workspace: Workspace) -
         ExperimentWriter.create(workspace.tracking_uri, "tiny").set_state(
             task.run_id, State.RUNNING
         )
-        assert worker.advance(replace(task, fresh=False), print).state == "finished"
+        assert worker.advance(replace(task, fresh=False), print).state == TaskState.FINISHED
         connect(workspace.tracking_uri).delete_tag(task.run_id, "completed")
         contents.append({p.name: p.read_bytes() for p in folder(workspace, task.run_id).iterdir()})
     assert contents[0] == contents[1]
@@ -122,10 +122,10 @@ def test_a_failed_trial_keeps_no_weights(
 
     monkeypatch.setattr(worker.TrialWriter, "finish", break_down)
     task = some_task(workspace)
-    assert worker.advance(task, print).state == "failed"
+    assert worker.advance(task, print).state == TaskState.FAILED
     assert [p.name for p in folder(workspace, task.run_id).iterdir()] == ["configuration.json"]
     diverged = some_task(workspace, SMALL.model_copy(update={"lr": 1e30}))
-    assert worker.advance(diverged, print).state == "failed"
+    assert worker.advance(diverged, print).state == TaskState.FAILED
     assert not folder(workspace, diverged.run_id).exists()
 
 
