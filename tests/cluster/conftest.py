@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.postgres import Postgres, binaries
+from tests.cluster.slurm import missing as missing_for_slurm
 from tests.servers import MlflowServer
 
 # Read by Ray when it is imported, and by the sweeps that the tests start.
@@ -23,8 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if binaries() is None:
         missing.append("PostgreSQL (Debian: postgresql)")
     for item in items:
-        if "cluster" in item.keywords and missing:
-            item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(missing)}"))
+        lacking = missing_for_slurm() if item.get_closest_marker("slurm") else missing
+        if item.get_closest_marker("cluster") and lacking:
+            item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(lacking)}"))
 
 
 @pytest.fixture(scope="module")
