@@ -25,9 +25,9 @@ test: check  ## lint, format, types, tests
 chaos: .venv/.installed  ## 200 kills, and whatever they broke; CHAOS_SEED=N for other moments
 	$(BIN)/python -m pytest -s tests/chaos -m slow
 
-cluster: .venv/.installed  ## two Ray nodes, PostgreSQL and an MLflow server, on loopback
+cluster: .venv/.installed  ## two Ray nodes, Slurm, PostgreSQL and an MLflow server, on loopback
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,ray]'
-	$(BIN)/python -m pytest tests/cluster tests/test_addresses.py
+	$(BIN)/python -m pytest tests/cluster tests/tracking/test_reachable.py
 
 bench: .venv/.installed  ## speed as ratios measured side by side; DATA=DIR holds MNIST; idle machine
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
