@@ -240,7 +240,7 @@ def test_no_such_experiment(arguments, said, folder, capsys, monkeypatch) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["never_run"], ["never_run", "sweep.py"]),
+        (["never_run"], ["never_run", "name one"]),
         (["quickstart", "--metric", "returns"], ["--metric returns", "test/return"]),
         (["quickstart", "--format", "xml"], ["--format", "latex"]),
         (["missing.yaml"], ["missing.yaml"]),
