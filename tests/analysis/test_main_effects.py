@@ -29,11 +29,11 @@ def test_main_effects_recover_what_was_put_in() -> None:
                 )
     effects = main_effects(pd.DataFrame(rows), "return")
     assert len(effects) == 1 + 3
-    encoder = effects[effects["axis"] == "encoder"].iloc[0]
-    assert (encoder["better"], encoder["worse"]) == ("mlp3", "mlp1")
-    assert encoder["difference"] == pytest.approx(5, abs=0.2)
-    assert 4 < encoder["difference_low"] < encoder["difference"] < encoder["difference_high"] < 6
-    assert (encoder["n_pairs"], encoder["n_seeds"]) == (18, 6)
+    (effect,) = effects[effects["axis"] == "encoder"].to_dict("records")
+    assert (effect["better"], effect["worse"]) == ("mlp3", "mlp1")
+    assert effect["difference"] == pytest.approx(5, abs=0.2)
+    assert 4 < effect["difference_low"] < effect["difference"] < effect["difference_high"] < 6
+    assert (effect["n_pairs"], effect["n_seeds"]) == (18, 6)
     latent = effects[effects["axis"] == "latent_dim"]
     assert list(zip(latent["better"], latent["worse"], strict=True)) == [(2, 8), (2, 16), (8, 16)]
     assert list(latent["difference"].round()) == [6, 14, 8]

@@ -128,7 +128,7 @@ def test_under_the_null_any_false_claim_is_rare() -> None:
     n_experiments, n_false = 400, 0
     for _ in range(n_experiments):
         verdicts = compare(grid(rng, 12, 5))["verdict"]
-        n_false += (verdicts == "worse").any()
+        n_false += int((verdicts == "worse").any())
     assert n_false / n_experiments <= 0.05 + 0.015
 
 
@@ -243,7 +243,8 @@ def test_what_was_pruned_is_not_tested_again() -> None:
     assert list(comparison["verdict"])[2] == "pruned"
     row = comparison.set_index("encoder").loc["mlp3"]
     factor = row["p_corrected"] / row["p"]
-    assert factor == pytest.approx(alone.loc["mlp3", "p_corrected"] / alone.loc["mlp3", "p"])
+    row_alone = alone.loc["mlp3"]
+    assert factor == pytest.approx(row_alone["p_corrected"] / row_alone["p"])
     assert comparison.set_index("encoder").loc["conv", "verdict"] == "pruned"
 
 

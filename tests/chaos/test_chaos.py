@@ -131,7 +131,10 @@ def test_a_tracking_server_that_dies_and_comes_back(
             arguments = ["--tracking-uri", server.uri, "--workers", "2"]
             sweep = workspace.start("sweep.py", "chaos.yaml", *arguments, log=output)
             for n_finished in (3, 9, 16):
-                wait_until(lambda n=n_finished: log.read_text().count("finished,") >= n, sweep)
+                wait_until(
+                    lambda n=n_finished: log.read_text().count("finished,") >= n,  # type: ignore[misc]
+                    sweep,
+                )
                 server.kill()
                 server.start()
             sweep.wait(timeout=300)

@@ -64,8 +64,8 @@ class Shell:
         passwords.chmod(0o600)
         (folder / "postgres").mkdir()
         if user := unprivileged():
-            for path in (passwords, folder / "postgres"):
-                shutil.chown(path, user)
+            for owned in (passwords, folder / "postgres"):
+                shutil.chown(owned, user)
 
     def run(self, block: str, prefix: tuple[str, ...] = (), **variables: str) -> str:
         done = subprocess.run(
@@ -149,5 +149,5 @@ def test_from_nothing_to_a_sweep_on_two_nodes_and_in_shards(shell: Shell) -> Non
     said = ""
     for number in ("1", "2"):
         slurm = {"SLURM_ARRAY_TASK_ID": number, "SLURM_ARRAY_TASK_COUNT": "2"}
-        said += shell.run("slurm", EXPERIMENT="y.yaml", SLURM_CPUS_PER_TASK="1", **slurm)
+        said += shell.run("slurm", (), EXPERIMENT="y.yaml", SLURM_CPUS_PER_TASK="1", **slurm)
     assert n_finished(said) == 8

@@ -199,7 +199,7 @@ def test_jobs_that_never_come_up_end_the_sweep(make: Any) -> None:
     sweep = make(n_workers=1)
     future = sweep.executor.submit(task(0))
     for n in (1, 2, 3):
-        until(lambda n=n: len(sweep.jobs.submitted) == n)
+        until(lambda n=n: len(sweep.jobs.submitted) == n)  # type: ignore[misc]
         sweep.jobs.now[f"{n}_0"] = JobState("FAILED", "NonZeroExitCode")
     error = future.exception(timeout=30)
     assert isinstance(error, NoWorkers)

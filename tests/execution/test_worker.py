@@ -21,7 +21,7 @@ from vae.configuration import Configuration, Trial
 
 SMALL = Configuration(
     dataset="mnist5k", encoder="mlp1", hidden_dim=16, latent_dim=2, batch_size=500, epochs=4,
-    images=4, nll_images=50,
+    nll_images=50,
 )  # fmt: skip
 
 
@@ -93,7 +93,8 @@ def test_uncommitted_code_goes_into_the_run(workspace: Workspace) -> None:
     assert run.tags["command"] == "python sweep.py tiny.yaml"
     (diff,) = (workspace.folder / "mlartifacts").rglob("git.diff")
     assert diff.read_text() == "+ a change"
-    assert len(tracker._mlflow.get_run(run_id).inputs.dataset_inputs) == 1
+    inputs = tracker._mlflow.get_run(run_id).inputs
+    assert inputs is not None and len(inputs.dataset_inputs) == 1
 
 
 def test_a_worker_computes_with_one_thread_whatever_came_before(workspace: Workspace) -> None:

@@ -126,8 +126,8 @@ BAD: Mapping[str, str] = {
 def test_bad_data_are_one_line_and_nothing_is_written(
     dataset: str,
     tmp_path: Path,
-    capsys,
-    monkeypatch,  # type: ignore[no-untyped-def]
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whether they are met while the plan is made or while the images are decoded."""
     monkeypatch.chdir(tmp_path)

@@ -37,8 +37,8 @@ def test_who_has_lost_gets_no_more_seeds(raced: Workspace) -> None:
     states = trials.groupby("lr")["state"].agg(list).to_dict()
     assert states.pop(1e-2) == ["finished", "finished"], "alone, it needs no more seeds"
     assert len(states) == 5
-    for lost in states.values():
-        assert lost == ["finished", "finished", "pruned", "pruned"]
+    for of_seeds in states.values():
+        assert of_seeds == ["finished", "finished", "pruned", "pruned"]
     why = set(trials.loc[trials["state"] == "pruned", "error"])
     assert why == {"lost the race after 2 seeds: worse in return than the best"}
     for run in runs(raced.folder / "mlflow.db", "configuration"):

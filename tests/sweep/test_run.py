@@ -203,7 +203,9 @@ def test_the_data_set_is_an_input_with_a_digest(finished: tuple[Workspace, str])
 
     client = MlflowClient(finished[0].tracking_uri)
     for run in runs(database(finished[0]), "trial"):
-        (dataset,) = client.get_run(run.run_id).inputs.dataset_inputs
+        inputs = client.get_run(run.run_id).inputs
+        assert inputs is not None
+        (dataset,) = inputs.dataset_inputs
         assert dataset.dataset.name == "mnist5k"
         assert re.fullmatch(r"[0-9a-f]{16}", dataset.dataset.digest)
 

@@ -28,7 +28,7 @@ def record(run_id: str, status: str, start_time: int = 0, **tags: str) -> RunRec
 def test_only_completed_and_finished_together_mean_finished(
     status: str, tags: dict[str, str], state: State
 ) -> None:
-    assert record("r", status, **tags).state == state
+    assert record("r", status, 0, **tags).state == state
 
 
 def test_every_state_has_a_status_that_mlflow_knows() -> None:

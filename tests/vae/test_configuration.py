@@ -98,7 +98,7 @@ def test_what_was_run_stays_what_it_is(
     fields: dict[str, object], configuration_id: str, trial_id: str
 ) -> None:
     """From before any field was added: no new field makes a finished trial a missing one."""
-    configuration = Configuration(**fields)  # type: ignore[arg-type]
+    configuration = Configuration(**fields)
     assert configuration.id == configuration_id
     assert Trial(configuration=configuration, seed=3).id == trial_id
 

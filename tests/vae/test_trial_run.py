@@ -57,7 +57,7 @@ def using(folder: Path, kind: str, name: str, **fields: object) -> Configuration
     component = check_component(kind, f"nets.py:{name}", folder)
     digests = {kind: component.digest}
     named = {kind: component.value, "dataset": "mnist5k", "latent_dim": 3, **fields}
-    return Configuration(digests=digests, **named)  # type: ignore[arg-type]
+    return Configuration(digests=digests, **named)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("encoder", "Frozen"), ("decoder", "Normed")])

@@ -49,11 +49,11 @@ class LinearToy(VAE):
         self.weight = nn.Parameter(torch.randn(side * side, 1, generator=source) * scale)
         self.bias = nn.Parameter(torch.randn(side * side, generator=source) * 0.5)
 
-    def encoder(self, x: Tensor) -> DiagonalNormal:  # type: ignore[override]
+    def encoder(self, x: Tensor) -> DiagonalNormal:
         mean = (x.flatten(1) - 0.5) @ self.weight * 0.1
         return DiagonalNormal(mean, torch.full_like(mean, -0.5))
 
-    def decoder(self, z: Tensor) -> Tensor:  # type: ignore[override]
+    def decoder(self, z: Tensor) -> Tensor:
         return (z @ self.weight.T + self.bias).view(-1, 1, self.side, self.side)
 
     def true_log_p(self, x: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ def test_chunks_cover_every_image_and_sample_once(n_samples: int) -> None:
     """With an exact proposal every weight is p(x): the bound is tight whatever the chunks."""
 
     class NoLatent(LinearToy):
-        def encoder(self, x: Tensor) -> DiagonalNormal:  # type: ignore[override]
+        def encoder(self, x: Tensor) -> DiagonalNormal:
             return DiagonalNormal(torch.zeros(len(x), 1), torch.zeros(len(x), 1))
 
     toy, bits = NoLatent(side=4, scale=0.0), some_bits(n=33, side=4)
@@ -157,7 +157,7 @@ class TinyVariance(LinearToy):
         super().__init__(side=4)
         self.log_var = log_var
 
-    def encoder(self, x: Tensor) -> DiagonalNormal:  # type: ignore[override]
+    def encoder(self, x: Tensor) -> DiagonalNormal:
         mean = torch.full((len(x), 1), 0.7)
         return DiagonalNormal(mean, torch.full_like(mean, self.log_var))
 
@@ -260,12 +260,12 @@ class LinearGaussian(VAE):
         precision = torch.eye(2) + self.weight.T @ self.weight / self.sigma**2
         self.covariance = torch.linalg.inv(precision.detach())
 
-    def encoder(self, x: Tensor) -> DiagonalNormal:  # type: ignore[override]
+    def encoder(self, x: Tensor) -> DiagonalNormal:
         mean = (x.flatten(1) - self.bias) @ self.weight / self.sigma**2 @ self.covariance
         variance = 1.5 * self.covariance.diagonal()
         return DiagonalNormal(mean, variance.log().expand(len(x), 2))
 
-    def decoder(self, z: Tensor) -> Tensor:  # type: ignore[override]
+    def decoder(self, z: Tensor) -> Tensor:
         return (z @ self.weight.T + self.bias).view(-1, 3, 2, 2)
 
     def samples(self, n: int, seed: int) -> GrayValues:
