@@ -103,7 +103,7 @@ def archives(root: Path) -> dict[str, dict[str, bytes]]:
 
 @pytest.mark.parametrize(
     "n_kills",
-    [pytest.param(20, id="20-kills"), pytest.param(200, id="200-kills", marks=pytest.mark.slow)],
+    [pytest.param(8, id="8-kills"), pytest.param(200, id="200-kills", marks=pytest.mark.slow)],
 )
 def test_a_sweep_under_sigkill(
     workspace: Workspace, tmp_path_factory: pytest.TempPathFactory, n_kills: int
