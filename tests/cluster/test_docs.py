@@ -30,7 +30,7 @@ BLOCKS = {
 STUDY = """
 name: study
 dataset: mnist5k
-study: {trials: 2, space: {lr: [0.001, 0.01]}}
+study: {trials: 2, space: {lr: {low: 0.001, high: 0.01}}}
 seeds: 1
 fixed: {epochs: 1, hidden_dim: 16}
 pictures: {every: 0}
