@@ -174,7 +174,7 @@ def test_runs_that_are_none_of_ours(workspace: Workspace, finished: Task) -> Non
     assert "not finished" in refused(unfinished.run_id, workspace)
     parent = runs(workspace.folder / "mlflow.db", "configuration")[0].run_id
     assert "configuration run" in refused(parent, workspace)
-    with pytest.raises(BadInput, match="no run and no experiment"):
+    with pytest.raises(BadInput, match="no run is called 'nothing'"):
         choose("nothing", workspace.tracking_uri)
     absent = f"sqlite:///{workspace.folder / 'absent.db'}"
     with pytest.raises(BadInput, match=r"absent\.db"):
