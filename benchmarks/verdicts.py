@@ -104,12 +104,17 @@ def pairs(n_experiments: int) -> Iterator[Row]:
         null.append(_pairs_claimed(values - QUICKSTART_MEANS[:, None])[upper].any())
         against = [verdicts(values, control=i) for i in range(len(values))]
         controlled.append(np.isin(np.array(against)[upper], ["worse", "better"]))
-    share = np.mean(claimed, axis=0)
+    share, alone = np.mean(claimed, axis=0), np.mean(controlled, axis=0)
     name, n = "report: pairs that differ, {}, quickstart, 3 seeds", n_experiments
-    yield Row(name.format("all 66 at once"), mean(share[true > 0]), n, None, 0.85)
-    yield Row(name.format("by over 1 nat"), mean(share[true > 1]), n)
-    yield Row(name.format("each as control"), mean(np.mean(controlled, axis=0)[true > 0]), n)
-    yield Row("report: any pair claimed, nothing differs, quickstart, 3 seeds", mean(null), n, 0.06)
+    yield Row(name.format("all 66 at once"), float(share[true > 0].mean()), n, None, 0.85)
+    yield Row(name.format("by over 1 nat"), float(share[true > 1].mean()), n)
+    yield Row(name.format("each as control"), float(alone[true > 0].mean()), n)
+    yield Row(
+        "report: any pair claimed, nothing differs, quickstart, 3 seeds",
+        mean(map(bool, null)),
+        n,
+        0.06,
+    )
 
 
 def _pairs_claimed(values: np.ndarray) -> np.ndarray:
@@ -135,11 +140,13 @@ def power(n_experiments: int) -> Iterator[Row]:
     """As many seeds as a report names: how often they show the difference, against a control."""
     means, everybody = np.array([0.0, -1.0, 0.0, 0.0]), np.ones(4, dtype=bool)
     for name, spread in (("equal", np.full(4, 0.7)), ("0.3 to 1", np.geomspace(0.3, 1, 4))):
-        rng, shown = np.random.default_rng(6), []
+        rng = np.random.default_rng(6)
         true = decide(table(rng, means, spread, 2000), everybody, everybody, control=0)
         n = int(seeds_needed(true, 1.0)[1])
-        for _ in range(n_experiments):
-            shown.append(verdicts(table(rng, means, spread, n), control=0)[1] == "worse")
+        shown = [
+            verdicts(table(rng, means, spread, n), control=0)[1] == "worse"
+            for _ in range(n_experiments)
+        ]
         name_of_row = f"power of the {n} seeds that are named for 80 %, noise {name}"
         yield Row(name_of_row, mean(shown), n_experiments, 0.85, 0.75)
 

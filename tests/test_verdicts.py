@@ -12,7 +12,7 @@ from benchmarks.race_verdicts import effects_after_a_race, races, studies
 from benchmarks.simulation import Row, table
 
 SUITES = [suite for suite in verdicts.SUITES if suite is not studies]
-FEW = {races: 30, effects_after_a_race: 50}
+FEW: dict[verdicts.Suite, int] = {races: 30, effects_after_a_race: 50}
 KNOWN_MISSES = {"report: pairs that differ, all 66 at once, quickstart, 3 seeds": 0.80}
 """What promises that are missed keep at least; docs/reports.md says by how much, and why."""
 
