@@ -13,7 +13,7 @@ from benchmarks.figures import Figure, slope
 from benchmarks.options import Options
 
 _GOAL = 1.1
-_TRACKED_SIZES, _REPORTED_SIZES = (100, 1_000, 10_000), (100, 1_000)
+_TRACKED_SIZES, _REPORTED_SIZES = (100, 1_000, 10_000), (1_000, 5_000, 10_000)
 _DRY_SIZES = (1_000, 10_000, 100_000)
 
 

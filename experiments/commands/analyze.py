@@ -25,7 +25,12 @@ def _main() -> int:
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
 
-    from experiments.analysis.load import load_curves, load_trials, open_experiment
+    from experiments.analysis.load import (
+        load_curves,
+        load_mean_curves,
+        load_trials,
+        open_experiment,
+    )
     from experiments.analysis.naming import find_meant
     from experiments.metrics import FINAL_METRICS
     from experiments.reporting.findings import answer
@@ -50,14 +55,13 @@ def _main() -> int:
     findings = answer(name, trials, arguments.metric, study_summary, control, equal_within)
     if arguments.format != "table":
         print(as_text(findings.summary, arguments.format), end="")
-    if arguments.format == "table" or arguments.out is not None:
-        curves = load_curves(name, arguments.tracking_uri)
-        if arguments.format == "table":
-            print_answer(findings, curves)
-        if arguments.out is not None:
-            from experiments.reporting.folder import write_report  # matplotlib takes its time
+    if arguments.format == "table":
+        print_answer(findings, load_mean_curves(name, arguments.tracking_uri))
+    if arguments.out is not None:
+        from experiments.reporting.folder import write_report  # matplotlib takes its time
 
-            write_report(arguments.out, findings, curves, tracker)
+        curves = load_curves(name, arguments.tracking_uri)
+        write_report(arguments.out, findings, curves, tracker)
     if arguments.register is not None:
         from experiments.models.register import register_best  # torch takes its time to import
 

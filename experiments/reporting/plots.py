@@ -77,8 +77,9 @@ def _curves_of(ids: list[str], labels: dict[str, str], curves: pd.DataFrame) -> 
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(4.2, 2.8) if len(ids) == len(labels) else (6.4, 4.2))
         axes = figure.subplots()
+        by_configuration = dict(iter(curves.groupby("configuration_id")))
         for k, configuration_id in enumerate(ids):
-            mine = curves[curves["configuration_id"] == configuration_id]
+            mine = by_configuration[configuration_id]
             table = mine.pivot(index="epoch", columns="seed", values="val/return").dropna()
             _curve(axes, table, labels.get(configuration_id), look(k))
         axes.set_xlabel("epoch")

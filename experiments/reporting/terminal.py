@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.metrics import YARDSTICK
+from experiments.metrics import CURVE, YARDSTICK
 from experiments.reporting.findings import Findings, mean_and_interval, unfinished
 from experiments.reporting.latents import all_collapsed
 from experiments.reporting.sentences import conclusions, method
@@ -25,7 +25,11 @@ _MARKS = {
 
 
 def print_answer(findings: Findings, curves: pd.DataFrame) -> None:
-    """Ranked tables, then what did not finish, then what it means."""
+    """Ranked tables, then what did not finish, then what it means.
+
+    Args:
+        curves: as `load_curves` or `load_mean_curves` returns them
+    """
     console = Console()
     console.print(_table(findings, curves))
     for line in unfinished(findings.trials, findings.fields):
@@ -51,9 +55,11 @@ def _table(findings: Findings, curves: pd.DataFrame) -> Table:
     for column in ("n", *metrics, f"vs {findings.rival}"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("curve", no_wrap=True)
+    drawn = _drawn(curves)
     for rows in _grouped(findings):
         for row in rows:
-            table.add_row(*_cells(row, findings, metrics, curves))
+            curve = drawn.get(row["configuration_id"], "")
+            table.add_row(*_cells(row, findings, metrics), curve)
         table.add_section()
     return table
 
@@ -71,17 +77,14 @@ def _grouped(findings: Findings) -> list[list[pd.Series]]:
     return [*groups, [row for _, row in rest.iterrows()]]
 
 
-def _cells(
-    row: pd.Series, findings: Findings, metrics: list[str], curves: pd.DataFrame
-) -> list[str | Text]:
+def _cells(row: pd.Series, findings: Findings, metrics: list[str]) -> list[str | Text]:
     complete = row["n_finished"] == row["n_expected"]
     count = Text(
         f"{row['n_finished']}/{row['n_expected']}", style="" if complete else "bold yellow"
     )
-    configuration_id = row["configuration_id"]
     numbers = [mean_and_interval(row, metric) for metric in metrics]
-    label = findings.label(configuration_id)
-    return [label, count, *numbers, _verdict(row, findings.rival), _curve(configuration_id, curves)]
+    label = findings.label(row["configuration_id"])
+    return [label, count, *numbers, _verdict(row, findings.rival)]
 
 
 def _verdict(row: pd.Series, rival: str) -> Text:
@@ -93,9 +96,13 @@ def _verdict(row: pd.Series, rival: str) -> Text:
     return Text(f"{row['difference']:+.2f}", "dim" if row["verdict"] == "pruned" else "")
 
 
-def _curve(configuration_id: str, curves: pd.DataFrame) -> str:
-    mine = curves[curves["configuration_id"] == configuration_id]
-    return sparkline(mine.groupby("epoch")["val/return"].mean().to_list())
+def _drawn(curves: pd.DataFrame) -> dict[str, str]:
+    """Of each configuration_id, the sparkline of its mean; in one pass over all of them."""
+    means = curves.groupby(["configuration_id", "epoch"])[CURVE].mean().reset_index()
+    values: dict[str, list[float]] = {}
+    for configuration_id, mean in zip(means["configuration_id"], means[CURVE], strict=True):
+        values.setdefault(configuration_id, []).append(mean)
+    return {configuration_id: sparkline(of_one) for configuration_id, of_one in values.items()}
 
 
 def sparkline(values: list[float], width: int = _SPARKLINE_WIDTH) -> str:
