@@ -14,7 +14,7 @@ from experiments.analysis.inference import UNKNOWN, Decision, decide
 from experiments.analysis.power import seeds_needed
 from experiments.analysis.statistics import effect_size, probability_of_improvement
 from experiments.analysis.trial_columns import comparable, varying_fields
-from experiments.metrics import find_metric
+from experiments.metrics import find_criterion, find_metric
 from vae.errors import BadInput
 
 
@@ -54,10 +54,11 @@ def compare(
         also "control" and "better".
 
     Raises:
-        BadInput: when no configuration has what `control` says, or several have.
+        BadInput: for a metric that ranks nothing; when no configuration has what `control` says,
+            or several have.
     """
     check_trials(trials, [metric])
-    sign = find_metric(metric).sign
+    sign = find_criterion(metric).sign
     values = trials[metric].to_numpy(dtype=float, na_value=np.nan)
     finished = trials[(trials["state"] == "finished") & np.isfinite(values)]
     failed = trials["state"].eq("failed") | (trials["state"].eq("finished") & ~np.isfinite(values))

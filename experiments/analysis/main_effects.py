@@ -15,13 +15,14 @@ from experiments.analysis.contrast import Contrasts
 from experiments.analysis.inference import LEVEL
 from experiments.analysis.statistics import holm
 from experiments.analysis.trial_columns import (
+    EXPERIMENT,
     NOT_TAKEN,
     VERSIONS,
     comparable,
     varying_fields,
     with_options_filled,
 )
-from experiments.metrics import find_metric
+from experiments.metrics import find_criterion, find_metric
 from vae.configuration import NLL_FIELDS
 
 _MOST_VALUES = 10
@@ -51,8 +52,12 @@ def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
         of the mean), `difference` (`better` minus `worse`), `difference_low`, `difference_high`
         (95 %, of each difference alone), `n_pairs` (trials paired), `n_seeds`, `p`,
         `p_corrected` (Holm, over all rows).
+
+    Raises:
+        BadInput: for a metric that ranks nothing.
     """
     check_trials(trials, [metric])
+    find_criterion(metric)
     design = _Design.of(trials, metric)
     rows = [effect.row(design) for effect in design.effects()]
     frame = pd.DataFrame(rows, columns=[*_EFFECT[:-1]])
@@ -185,7 +190,7 @@ class _Design:
     def of(cls, trials: pd.DataFrame, metric: str) -> _Design:
         finished = trials[(trials["state"] == "finished") & np.isfinite(trials[metric])]
         finished = with_options_filled(finished)
-        varying = varying_fields(trials)
+        varying = _axes(trials)
         scale = comparable(finished, find_metric(metric).scale)
         cells = finished.drop_duplicates("configuration_id").reset_index(drop=True)
         pivot = finished.pivot(index="configuration_id", columns="seed", values=metric)
@@ -230,6 +235,17 @@ class _Design:
                 yield _Effect(axis, first, second, pairs)
             else:
                 yield _Effect(axis, second, first, [(j, i) for i, j in pairs])
+
+
+def _axes(trials: pd.DataFrame) -> list[str]:
+    """No number depends on which experiment asked for it: unless a configuration is in several,
+    what differs in one field alone is compared across them.
+    """
+    varying = varying_fields(trials)
+    fields = [name for name in varying if name != EXPERIMENT]
+    first = trials.drop_duplicates("configuration_id")
+    in_several = bool(first.duplicated(fields).any()) if fields else len(first) > 1
+    return varying if in_several else fields
 
 
 def _in_order(values: Mapping[Any, object]) -> list[Any]:

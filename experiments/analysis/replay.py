@@ -7,7 +7,7 @@ import pandas as pd
 
 from experiments.analysis.race import RaceState, race
 from experiments.analysis.trial_columns import comparable
-from experiments.metrics import find_metric
+from experiments.metrics import find_criterion, find_metric
 from experiments.spec.racing import Racing
 
 
@@ -31,6 +31,7 @@ def replay_race(
         "identical", "not distinguishable" (with all seeds), "failed"; empty where results are
         missing, so that the race cannot be held to its end.
     """
+    find_criterion(metric)
     rules = Racing(max(first, 2), equal_within)
     rows = []
     for _, group in trials.groupby(comparable(trials, find_metric(metric).scale), sort=False):

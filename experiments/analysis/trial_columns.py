@@ -17,6 +17,8 @@ FIELDS = tuple(name for name in Configuration.model_fields if name not in ("opti
 VERSIONS = ("numbers_version", "code_digest", "data_digest")
 """What tells configurations apart whose fields are all the same: the code or the data changed."""
 
+EXPERIMENT = "experiment"
+"""Where trials are of several experiments: which of them."""
 
 NOT_TAKEN = "–"
 """An option of a trial whose component does not take it, where rows are grouped."""
@@ -34,11 +36,13 @@ def fields_among(columns: Iterable[str]) -> list[str]:
 
 
 def varying_fields(trials: pd.DataFrame) -> list[str]:
-    """The fields and options that differ between the rows, in the order of the configuration.
+    """The fields and options that differ between the rows, in the order of the configuration; of
+    several experiments, `experiment` first.
 
     Where configurations are the same in all of them, what differs of `VERSIONS` as well.
     """
-    found = [field for field in fields_among(trials.columns) if trials[field].nunique() > 1]
+    axes = [*([EXPERIMENT] if EXPERIMENT in trials else []), *fields_among(trials.columns)]
+    found = [field for field in axes if trials[field].nunique() > 1]
     first = trials.drop_duplicates("configuration_id")
     if first.duplicated(found).any() if found else len(first) > 1:
         versions = (name for name in VERSIONS if name in trials.columns)
