@@ -151,13 +151,24 @@ class _Effect:
         }
 
     def by(self, other: str, design: _Design) -> dict[Any, np.ndarray]:
-        """The weights of the effect with each value of another axis."""
-        values = design.cells[other].to_numpy()
-        pairs: dict[Any, list[tuple[int, int]]] = {}
+        """The weights of the effect with each value of another axis, all else equal: over what
+        there is with every value, since elsewhere the effect may be another for other reasons.
+        """
+        of_value = design.cells[other].to_numpy()
+        kin = (self.axis, other, f"{self.axis}.", f"{other}.")
+        rest = [n for n in design.varying if n not in kin[:2] and not n.startswith(kin[2:])]
+        keys = list(design.cells[rest].itertuples(index=False, name=None))
+        pairs: dict[Any, dict[tuple[Any, ...], list[tuple[int, int]]]] = {}
         for i, j in self.pairs:
-            if values[i] == values[j]:
-                pairs.setdefault(values[i], []).append((i, j))
-        return {value: _weights(those, len(design.cells)) for value, those in pairs.items()}
+            if of_value[i] == of_value[j] and of_value[i] != NOT_TAKEN:
+                pairs.setdefault(of_value[i], {}).setdefault(keys[i], []).append((i, j))
+        shared = set.intersection(*map(set, pairs.values())) if pairs else set()
+        if not shared:
+            return {}
+        return {
+            value: _weights([pair for key in shared for pair in those[key]], len(design.cells))
+            for value, those in pairs.items()
+        }
 
 
 def _weights(pairs: Sequence[tuple[int, int]], n_cells: int) -> np.ndarray:
