@@ -36,7 +36,7 @@ def _main() -> int:
     if arguments.format != "table":
         from experiments.reporting.tables import as_text
 
-        print(as_text(findings.summary, arguments.format), end="")
+        print(as_text(findings, arguments.format), end="")
     if arguments.format == "table" or arguments.out is not None:
         _show(findings, sources, arguments)
     if arguments.register is not None:

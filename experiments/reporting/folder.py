@@ -63,8 +63,8 @@ def _files(findings: Findings, curves: pd.DataFrame, sources: Sequence[Source]) 
         facts=list(_facts(findings, sources)),
         kls=dict(_kls(sources)),
     )
-    summaries = {name: as_text(findings.summary, form) for name, form in _SUMMARY_FILES.items()}
-    return {"trials.csv": as_text(findings.trials, "csv"), **summaries, "report.html": html}
+    summaries = {name: as_text(findings, form) for name, form in _SUMMARY_FILES.items()}
+    return {"trials.csv": findings.trials.to_csv(index=False), **summaries, "report.html": html}
 
 
 def _links(trials: pd.DataFrame, sources: Sequence[Source]) -> dict[str, str]:

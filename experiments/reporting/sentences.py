@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 
 import pandas as pd
@@ -200,21 +200,28 @@ _APART = {
     "yardstick": "pixels",
     "numbers_version": "version of the numbers",
     "data_digest": "content of the data",
+    "dataset": "data set",
+    "val_size": "number of validation images",
 }
 """Columns of trials in words."""
 
 
+def differing(findings: Findings, metric: str) -> list[str]:
+    """What makes groups between which a metric does not rank, in words."""
+    finished = findings.trials[findings.trials["state"] == "finished"]
+    columns = comparable(finished, find_metric(metric).scale)
+    return [_APART.get(c, c) for c in columns if finished[c].nunique(dropna=False) > 1]
+
+
+def listing(names: Sequence[str]) -> str:
+    """`loss, transform and version of the numbers`"""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def _apart(findings: Findings) -> Iterator[str]:
     """What must not be compared is not, and this says so."""
-    finished = findings.trials[findings.trials["state"] == "finished"]
-    columns = comparable(finished, find_metric(YARDSTICK).scale)
-    apart = [_APART.get(c, c) for c in columns if finished[c].nunique(dropna=False) > 1]
-    if apart:
-        yield f"Across these groups nothing ranks: their {YARDSTICK} is of other {_and(apart)}."
-
-
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if apart := differing(findings, YARDSTICK):
+        yield f"Across these groups nothing ranks: their {YARDSTICK} is of other {listing(apart)}."
 
 
 # --------------------------------------------------------------------------- effects

@@ -9,7 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.metrics import YARDSTICK
-from experiments.reporting.findings import Findings, mean_and_interval, unfinished
+from experiments.reporting.findings import (
+    Findings,
+    grouped_rows,
+    mean_and_interval,
+    unfinished,
+)
 from experiments.reporting.latents import all_collapsed
 from experiments.reporting.sentences import conclusions, method
 
@@ -51,24 +56,11 @@ def _table(findings: Findings, curves: pd.DataFrame) -> Table:
     for column in ("n", *metrics, f"vs {findings.rival}"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("curve", no_wrap=True)
-    for rows in _grouped(findings):
+    for rows in grouped_rows(findings):
         for row in rows:
             table.add_row(*_cells(row, findings, metrics, curves))
         table.add_section()
     return table
-
-
-def _grouped(findings: Findings) -> list[list[pd.Series]]:
-    """Summary rows in the order of the comparison, group by group; without a result, at the end."""
-    summary = findings.summary.set_index("configuration_id", drop=False)
-    verdicts = findings.comparison.set_index("configuration_id")[["verdict", "difference", "group"]]
-    joined = summary.join(verdicts)
-    groups = [
-        [joined.loc[i] for i in group["configuration_id"]]
-        for _, group in findings.comparison.groupby("group", sort=False)
-    ]
-    rest = joined[joined["group"].isna()]
-    return [*groups, [row for _, row in rest.iterrows()]]
 
 
 def _cells(
