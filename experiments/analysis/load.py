@@ -15,8 +15,8 @@ from experiments.analysis.sources import Source, open_sources
 from experiments.analysis.trial_columns import EXPERIMENT, FIELDS, VERSIONS, fields_among
 from experiments.metrics import CURVE, FINAL_METRICS
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
+from vae.components.signatures import with_tuples
 from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial, as_written_today
-from vae.signatures import with_tuples
 
 
 def load_trials(experiment: str | Sequence[str], tracking_uri: str | None = None) -> pd.DataFrame:
