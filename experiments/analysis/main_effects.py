@@ -21,6 +21,7 @@ from experiments.analysis.trial_columns import (
     comparable,
     varying_fields,
     with_options_filled,
+    with_other_code,
 )
 from experiments.metrics import find_criterion, find_metric
 from vae.configuration import NLL_FIELDS
@@ -199,6 +200,7 @@ class _Design:
 
     @classmethod
     def of(cls, trials: pd.DataFrame, metric: str) -> _Design:
+        trials = with_other_code(trials)
         finished = trials[(trials["state"] == "finished") & np.isfinite(trials[metric])]
         finished = with_options_filled(finished)
         varying = _axes(trials)
@@ -210,8 +212,7 @@ class _Design:
         axes = [
             axis
             for axis in varying
-            if axis not in ("dataset", *NLL_FIELDS, *VERSIONS)
-            and cells[axis].nunique() <= _MOST_VALUES
+            if axis not in ("dataset", *NLL_FIELDS) and cells[axis].nunique() <= _MOST_VALUES
         ]
         return cls(
             cells=cells,
@@ -252,7 +253,7 @@ def _axes(trials: pd.DataFrame) -> list[str]:
     """No number depends on which experiment asked for it: unless a configuration is in several,
     what differs in one field alone is compared across them.
     """
-    varying = varying_fields(trials)
+    varying = [name for name in varying_fields(trials) if name not in VERSIONS]
     fields = [name for name in varying if name != EXPERIMENT]
     first = trials.drop_duplicates("configuration_id")
     in_several = bool(first.duplicated(fields).any()) if fields else len(first) > 1

@@ -161,8 +161,9 @@ def best_of_experiment(name: str, uri: str, typed: str | None = None) -> Selecte
         raise BadInput(f"no run is called '{name}', and {not_tracked(name, uri, typed)}")
     from experiments.analysis.comparison import compare
     from experiments.analysis.load import load_trials  # pandas takes its time to import
+    from experiments.analysis.trial_columns import of_today
 
-    ranking = compare(load_trials(name, uri), _CHOOSES)
+    ranking = compare(of_today(load_trials(name, uri)), _CHOOSES)
     if ranking.empty:
         raise BadInput(f"experiment '{name}': no trial has finished yet")
     if ranking["group"].nunique() > 1:

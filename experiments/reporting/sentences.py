@@ -11,7 +11,7 @@ import pandas as pd
 from experiments.analysis.inference import LEVEL, UNKNOWN
 from experiments.analysis.noise import PRIOR_FREEDOM
 from experiments.analysis.power import MOST_SEEDS
-from experiments.analysis.trial_columns import comparable
+from experiments.analysis.trial_columns import OTHER_CODE, comparable, with_other_code
 from experiments.formatting import count, format_value
 from experiments.metrics import YARDSTICK, find_metric
 from experiments.reporting.findings import Findings, mean_and_interval
@@ -201,6 +201,7 @@ _APART = {
     "numbers_version": "version of the numbers",
     "data_digest": "content of the data",
     "dataset": "data set",
+    OTHER_CODE: "code",
     "val_size": "number of validation images",
 }
 """Columns of trials in words."""
@@ -208,7 +209,8 @@ _APART = {
 
 def differing(findings: Findings, metric: str) -> list[str]:
     """What makes groups between which a metric does not rank, in words."""
-    finished = findings.trials[findings.trials["state"] == "finished"]
+    trials = with_other_code(findings.trials)
+    finished = trials[trials["state"] == "finished"]
     columns = comparable(finished, find_metric(metric).scale)
     return [_APART.get(c, c) for c in columns if finished[c].nunique(dropna=False) > 1]
 
