@@ -39,6 +39,10 @@ def _main() -> int:
         print(as_text(findings, arguments.format), end="")
     if arguments.format == "table" or arguments.out is not None:
         _show(findings, sources, arguments)
+    if len(sources) == 1:
+        from experiments.reporting.description import write_description
+
+        write_description(findings, sources[0].tracker, arguments.out)
     if arguments.register is not None:
         from experiments.models.register import register_best  # torch takes its time to import
 

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from experiments.analysis.trial_columns import is_missing
 from experiments.formatting import format_value
 from experiments.metrics import YARDSTICK
-from experiments.reporting import latent_plots, plots
+from experiments.reporting import latent_plots, notes, plots
 from experiments.reporting.findings import (
     Findings,
     mean_and_interval,
@@ -85,6 +85,9 @@ def render(
         conclusions=[*conclusions(findings), *all_collapsed(findings)],
         group_conclusions=group_conclusions(findings),
         method=method(findings),
+        yardstick_note=notes.of_yardstick(findings),
+        metric_note=notes.of_metric(findings),
+        shows_metric=findings.metric != YARDSTICK,
         yardstick_table=_comparison_table(findings, findings.yardstick, YARDSTICK),
         metric_table=_comparison_table(findings, findings.comparison, findings.metric),
         values_picture=plots.values_by_configuration(findings) if some else None,

@@ -63,16 +63,22 @@ def as_markdown(findings: Findings) -> str:
 
     Where configurations have long names, the rows have numbers, which are told below.
     """
-    rows, head = _rows(findings), _head(findings)
-    named = _markdown_table(head, [_markdown_cells(row.label, row) for row in rows])
-    legend = ""
-    if max(map(len, named)) > WIDTH:
-        named = _markdown_table(head, [_markdown_cells(f"{i}", r) for i, r in enumerate(rows, 1)])
-        legend = "".join(f"{i}. {_pipes(row.label)}\n" for i, row in enumerate(rows, 1)) + "\n"
-    notes = "\n\n".join(
-        textwrap.fill(n, WIDTH) for n in [*_notes(findings, rows), method(findings)]
-    )
-    return "\n".join(named) + f"\n\n{legend}{notes}\n"
+    notes = [*_notes(findings, _rows(findings)), method(findings)]
+    filled = "\n\n".join(textwrap.fill(note, WIDTH) for note in notes)
+    return f"{markdown_table(findings)}\n{filled}\n"
+
+
+def markdown_table(findings: Findings, at_most: int | None = None) -> str:
+    """The table alone, of the first rows if there are more, and what its numbers stand for."""
+    every, head = _rows(findings), _head(findings)
+    rows = every[:at_most]
+    table = _markdown_table(head, [_markdown_cells(row.label, row) for row in rows])
+    legend = [f"\n… and {len(every) - len(rows):,} more.\n"] if len(rows) < len(every) else []
+    if max(map(len, table)) > WIDTH:
+        table = _markdown_table(head, [_markdown_cells(f"{i}", r) for i, r in enumerate(rows, 1)])
+        names = "".join(f"{i}. {_pipes(row.label)}\n" for i, row in enumerate(rows, 1))
+        legend.append(f"\n{names}")
+    return "\n".join(table) + "\n" + "".join(legend)
 
 
 def as_latex(findings: Findings) -> str:

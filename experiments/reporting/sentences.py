@@ -34,7 +34,7 @@ def conclusions(findings: Findings) -> list[str]:
 
 def group_conclusions(findings: Findings) -> list[str]:
     """The same for the metric that was asked for, in each group in which it compares."""
-    if find_metric(findings.metric).compares_losses:
+    if findings.metric == YARDSTICK:
         return []
     told = [
         _group(findings, group, findings.metric)
@@ -216,8 +216,8 @@ def differing(findings: Findings, metric: str) -> list[str]:
 
 
 def listing(names: Sequence[str]) -> str:
-    """`loss, transform and version of the numbers`"""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    """`loss, transform and version of the numbers`; nothing of nothing."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _apart(findings: Findings) -> Iterator[str]:

@@ -16,7 +16,13 @@ from experiments.reporting.findings import (
     unfinished,
 )
 from experiments.reporting.latents import all_collapsed
-from experiments.reporting.sentences import conclusions, method
+from experiments.reporting.sentences import (
+    conclusions,
+    differing,
+    group_conclusions,
+    listing,
+    method,
+)
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH = 8
@@ -36,17 +42,20 @@ def print_answer(findings: Findings, curves: pd.DataFrame) -> None:
     for line in unfinished(findings.trials, findings.fields):
         console.print(line, style="yellow", highlight=False)
     console.print()
-    for sentence in [*conclusions(findings), *all_collapsed(findings)]:
+    asked = group_conclusions(findings) if findings.metric != "return" else []
+    for sentence in [*conclusions(findings), *asked, *all_collapsed(findings)]:
         console.print(f"• {sentence}", highlight=False)
     console.print(f"• {method(findings)}", highlight=False, style="dim")
 
 
 def _table(findings: Findings, curves: pd.DataFrame) -> Table:
-    scale = "groups are not to be compared" if findings.comparison["group"].nunique() > 1 else ""
+    apart = listing(differing(findings, findings.metric))
     table = Table(
         title=f"{findings.name}: {findings.metric}, mean over seeds ± 95 % interval",
         title_justify="left",
-        caption=scale and f"{scale} by {findings.metric}: other losses and transforms, other units",
+        caption=f"{findings.metric} does not rank across groups: other {listing(apart)}"
+        if apart
+        else "",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
