@@ -133,7 +133,7 @@ _TOP = ("best", "control", "identical", "equal", "not distinguishable")
 
 def _comparison_table(findings: Findings, comparison: pd.DataFrame, metric: str) -> Table:
     names = [*findings.fields, "n", metric, f"vs {findings.rival}"]
-    names += ["95 % interval", "p (corrected)", "verdict", "seeds to show it", "effect size"]
+    names += ["95 % interval", "p (corrected)", "verdict", "seeds needed", "effect size"]
     names += [f"P({findings.rival} is better)", *_spread(findings, metric)]
     text_columns = {*findings.fields, "verdict"}
     columns = [Column(name, numeric=name not in text_columns) for name in names]
@@ -162,7 +162,7 @@ def _comparison_table(findings: Findings, comparison: pd.DataFrame, metric: str)
 
 def _spread(findings: Findings, metric: str) -> list[str]:
     """Statistics of the summary that a table shows; an interquartile mean needs many seeds."""
-    return [s for s in ("std", "iqm", "min", "max") if f"{metric}.{s}" in findings.summary]
+    return [s for s in ("std", "iqm") if f"{metric}.{s}" in findings.summary]
 
 
 def _no_result(pruned: bool) -> Cell:

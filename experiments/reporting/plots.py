@@ -34,6 +34,8 @@ _WIDE_CHART = (_WIDE, 4.2)
 _CHART = (5.2, 3.4)
 """Of two side by side."""
 
+_BAND_SEEDS = 3
+
 _MOST_CELLS = 12
 """Of a heat map's side."""
 
@@ -67,8 +69,9 @@ def look(k: int) -> dict[str, Any]:
 def learning_curves(findings: Findings, curves: pd.DataFrame) -> list[tuple[str, str]]:
     """(title, SVG) of the return per epoch, one picture per data set, loss and transform.
 
-    Thin lines are single seeds, the thick one is their mean, the band its 95 % t-interval. Where
-    there are more configurations than looks, the best have one and the others are grey.
+    Thin lines are single seeds, the thick one is their mean, the band its 95 % t-interval, from
+    three seeds on: that of two is 13 standard errors wide and hides all else. Where there are
+    more configurations than looks, the best have one and the others are grey.
     """
     first = findings.trials.drop_duplicates("configuration_id").set_index("configuration_id")
     rank = {i: k for k, i in enumerate(findings.summary["configuration_id"])}
@@ -97,7 +100,7 @@ def _curves_of(
             _curve(axes, mine[configuration_id], labels.get(configuration_id), look(k))
         axes.set_xlabel("epoch")
         axes.set_ylabel("val/return")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.legend(frameon=False, fontsize=8)
         return as_svg(figure)
 
@@ -111,30 +114,43 @@ def _curve(axes: Axes, mine: pd.DataFrame, label: str | None, style: dict[str, A
     if label is None:
         axes.plot(epochs, values.mean(axis=1), color="0.75", linewidth=0.8, zorder=1)
         return
-    axes.plot(table.index, table.to_numpy(), color=style["color"], linewidth=0.6, alpha=0.5)
-    intervals = np.array([t_interval(row) for row in values]).reshape(-1, 2)
+    thin = {"color": style["color"], "linewidth": 0.6, "alpha": 0.5}
+    axes.plot(table.index, table.to_numpy(), marker="" if len(table) > 1 else ".", **thin)
     axes.plot(epochs, values.mean(axis=1), label=label, markersize=3, linewidth=1.8, **style)
+    if values.shape[1] < _BAND_SEEDS:
+        return
+    intervals = np.array([t_interval(row) for row in values]).reshape(-1, 2)
     axes.fill_between(epochs, *intervals.T, color=style["color"], alpha=0.12, linewidth=0)
 
 
 def values_by_configuration(findings: Findings) -> str:
-    """Every trial's yardstick, with mean and 95 % interval of each configuration, best on top."""
-    ranked = list(findings.yardstick["configuration_id"])
-    finished = findings.trials[findings.trials["state"] == "finished"]
+    """Every trial's yardstick, with mean and 95 % interval of each configuration, best on top; each
+    group in which the yardstick ranks has axes of its own.
+    """
+    groups = dict(list(findings.yardstick.groupby("group", sort=False)["configuration_id"]))
+    heights = [len(ids) for ids in groups.values()]
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(_WIDE, 0.6 + 0.28 * len(ranked)))
-        axes = figure.subplots()
-        labels = []
-        for k, configuration_id in enumerate(ranked):
-            rows = finished[finished["configuration_id"] == configuration_id]
-            values = rows[YARDSTICK].to_numpy(dtype=float)
-            labels.append(findings.label(configuration_id))
-            axes.plot(values, [k] * len(values), "o", color=COLOURS[5], markersize=4, alpha=0.8)
-            _interval(axes, k, float(values.mean()), *t_interval(values))
-        axes.set_yticks(range(len(ranked)), labels)
-        axes.set_ylim(len(ranked) - 0.5, -0.5)
-        axes.set_xlabel(f"{YARDSTICK} in nats per image (lower is better)")
+        figure = Figure(
+            figsize=(_WIDE, 0.28 * sum(heights) + 0.9 * len(groups)), layout="constrained"
+        )
+        charts = figure.subplots(len(groups), height_ratios=heights, squeeze=False)
+        for axes, (name, ids) in zip(charts.flat, groups.items(), strict=True):
+            _values(axes, findings, list(ids))
+            if len(groups) > 1:
+                axes.set_title(name, loc="left", fontsize=9)
+        charts.flat[-1].set_xlabel(f"{YARDSTICK} in nats per image (lower is better)")
         return as_svg(figure)
+
+
+def _values(axes: Axes, findings: Findings, ranked: list[str]) -> None:
+    finished = findings.trials[findings.trials["state"] == "finished"]
+    of = finished.groupby("configuration_id")[YARDSTICK]
+    for k, configuration_id in enumerate(ranked):
+        values = of.get_group(configuration_id).to_numpy(dtype=float)
+        axes.plot(values, [k] * len(values), "o", color=COLOURS[5], markersize=4, alpha=0.8)
+        _interval(axes, k, float(values.mean()), *t_interval(values))
+    axes.set_yticks(range(len(ranked)), [findings.label(i) for i in ranked])
+    axes.set_ylim(len(ranked) - 0.5, -0.5)
 
 
 def _interval(axes: Axes, y: float, mean: float, low: float, high: float) -> None:
@@ -153,7 +169,8 @@ def main_effect_intervals(findings: Findings) -> str | None:
         axes = figure.subplots()
         labels = []
         for k, (_, row) in enumerate(effects.iterrows()):
-            labels.append(f"{row['axis']}: {row['better']} against {row['worse']}")
+            better, worse = format_value(row["better"]), format_value(row["worse"])
+            labels.append(f"{row['axis']}: {better} against {worse}")
             bounds = (-row["difference_high"], -row["difference_low"])
             _interval(axes, k, -row["difference"], *bounds)
         axes.axvline(0, color="grey", linewidth=1)
@@ -164,14 +181,20 @@ def main_effect_intervals(findings: Findings) -> str | None:
 
 
 def heat_maps(findings: Findings) -> Iterator[tuple[str, str]]:
-    """(title, SVG) of the mean yardstick for every pair of axes, over all else."""
+    """(title, SVG) of the mean yardstick for every pair of axes, over all else; of each group in
+    which it ranks.
+    """
     finished = findings.trials[findings.trials["state"] == "finished"]
-    n_values = {f: findings.trials[f].nunique() for f in findings.fields}
-    axes_names = [f for f, n in n_values.items() if 1 < n <= _MOST_CELLS]
-    for first, second in itertools.combinations(axes_names, 2):
-        table = finished.pivot_table(index=first, columns=second, values=YARDSTICK)
-        if table.size > 1:
-            yield f"{first} × {second}", _heat_map(table)
+    groups = findings.yardstick.groupby("group", sort=False)["configuration_id"]
+    for name, ids in groups:
+        rows = finished[finished["configuration_id"].isin(ids)]
+        n_values = {f: rows[f].nunique() for f in findings.fields}
+        axes_names = [f for f, n in n_values.items() if 1 < n <= _MOST_CELLS]
+        for first, second in itertools.combinations(axes_names, 2):
+            table = rows.pivot_table(index=first, columns=second, values=YARDSTICK)
+            if table.size > 1:
+                of = f"{name}: " if groups.ngroups > 1 else ""
+                yield f"{of}{first} × {second}", _heat_map(table)
 
 
 def _heat_map(table: pd.DataFrame) -> str:

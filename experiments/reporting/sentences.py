@@ -229,8 +229,15 @@ def _apart(findings: Findings) -> Iterator[str]:
 # --------------------------------------------------------------------------- effects
 
 
+_MOST_PAIRS = 3
+"""Of an axis's values that are told one by one: those of three values."""
+
+
 def _effects(effects: pd.DataFrame, interactions: pd.DataFrame, metric: str) -> Iterator[str]:
-    """Where an effect depends on another axis, that is said instead of its mean."""
+    """Where an effect depends on another axis, that is said instead of its mean; of an axis of many
+    values, how its best one differs from the others.
+    """
+    effects = _told(effects)
     key = ["axis", "better", "worse"]
     depends = dict(list(interactions.groupby(key, sort=False)))
     for _, row in effects.iterrows():
@@ -242,13 +249,23 @@ def _effects(effects: pd.DataFrame, interactions: pd.DataFrame, metric: str) -> 
                 yield _interaction(str(other), of_other, metric)
 
 
+def _told(effects: pd.DataFrame) -> pd.DataFrame:
+    kept = []
+    for _, rows in effects.groupby("axis", sort=False):
+        if len(rows) > _MOST_PAIRS:
+            best = rows["better"].mode().iloc[0]
+            rows = rows[(rows["better"] == best) | (rows["worse"] == best)]
+        kept.append(rows)
+    return pd.concat(kept) if kept else effects
+
+
 def _interaction(other: str, rows: pd.DataFrame, metric: str) -> str:
     """`encoder: it depends on loss: mlp1 beats mlp3 by 14.7 with bce, by 2.9 with sse`."""
     first, sign = rows.iloc[0], find_metric(metric).sign
     told, winner = [], ""
     for _, row in rows.iterrows():
         names = (row["better"], row["worse"])
-        better, worse = names if sign * row["difference"] > 0 else names[::-1]
+        better, worse = map(format_value, names if sign * row["difference"] > 0 else names[::-1])
         lead = f"{better} beats {worse} " if better != winner else ""
         told.append(f"{lead}by {abs(row['difference']):.2f} with {_value(other, row['value'])}")
         winner = better
@@ -263,7 +280,8 @@ def _value(name: str, value: object) -> str:
 
 
 def _effect(row: pd.Series, metric: str) -> str:
-    axis, better, worse = row["axis"], row["better"], row["worse"]
+    axis = row["axis"]
+    better, worse = format_value(row["better"]), format_value(row["worse"])
     if row["difference"] == 0 and row["p"] == 1:
         gray = axis == "transform" and {better, worse} == {"none", "grayscale"}
         why = " (the images are gray already)" if gray else ""

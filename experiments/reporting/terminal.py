@@ -53,9 +53,7 @@ def _table(findings: Findings, curves: pd.DataFrame) -> Table:
     table = Table(
         title=f"{findings.name}: {findings.metric}, mean over seeds ± 95 % interval",
         title_justify="left",
-        caption=f"{findings.metric} does not rank across groups: other {listing(apart)}"
-        if apart
-        else "",
+        caption=f"{findings.metric} does not rank across groups: other {apart}" if apart else "",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
