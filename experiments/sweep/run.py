@@ -236,6 +236,8 @@ class _Sweep:
         executor = self._engine.start(self._n_workers, self._on_event, workers_lock)
         try:
             drive(self._tasks, executor, self._options.retries, self._options.timeout)
+        except TrackingRefused as error:  # a right was withdrawn, the experiment deleted
+            raise TrackingLost(f"the tracking store refuses to go on: {error}") from error
         finally:
             executor.stop()
 
@@ -263,7 +265,7 @@ class _Sweep:
         study_summary = None
         if self._study:
             study_summary = self._study.study_summary()
-            with contextlib.suppress(TrackingLost):  # then the outcome says so already
+            with contextlib.suppress(TrackingLost, TrackingRefused):  # the outcome says so already
                 self._tracker.tag_experiment(TAG, study_summary.to_json())
         n_left = self._proposer.n_left
         if interruption == "out of time" and not n_left:  # it came at the very end
