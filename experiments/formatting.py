@@ -6,10 +6,13 @@ import numbers
 
 
 def format_value(value: object) -> str:
-    """Four digits of a fraction; anything else as it is."""
+    """Four digits of a fraction, of what a person wrote up to six, so that two of them are not
+    called the same; anything else as it is.
+    """
     if isinstance(value, numbers.Integral) or not isinstance(value, numbers.Real):
         return str(value)
-    return f"{value:.4g}"
+    whole = f"{value:.6g}"
+    return whole if float(whole) == value else f"{value:.4g}"
 
 
 def count(n: int, noun: str) -> str:
