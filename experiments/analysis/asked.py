@@ -17,9 +17,9 @@ from experiments.analysis.trial_columns import fields_among, varying_fields
 from experiments.formatting import count, format_value
 from experiments.spec.experiment import Experiment, load_experiment
 from experiments.spec.yaml_files import read_yaml
-from vae.datasets import KNOWN
+from vae.components.registry import check_name
+from vae.data.datasets import KNOWN
 from vae.errors import BadInput
-from vae.registry import check_name
 
 _MOST_SHOWN = 4
 
