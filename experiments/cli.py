@@ -42,6 +42,12 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, description: str | None) -> None:
         super().__init__(prog=program(), description=description, allow_abbrev=False)
 
+    @property
+    def flags(self) -> dict[str, str]:
+        """How each argument is typed, and its name among those that were parsed."""
+        actions = [a for a in self._actions if a.dest not in ("help", argparse.SUPPRESS)]
+        return {(a.option_strings or [a.dest.upper()])[-1]: a.dest for a in actions}
+
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {mask(message)} (see {self.prog} --help)\n")
 

@@ -165,6 +165,10 @@ class Reader:
         self.check_artifacts()
         return model_files.read_archive(self._mlflow, run_id)
 
+    def read_remains(self, run_id: str) -> dict[str, bytes]:
+        """What is left of the files of a trial run's model, whose weights may be deleted."""
+        return model_files.read_remains(self._mlflow, run_id)
+
     def artifact_location(self) -> str:
         """Where its artifacts are, as MLflow has written it down."""
         experiment = patiently(self._mlflow.get_experiment, self.experiment_id)
