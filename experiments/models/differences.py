@@ -35,7 +35,7 @@ def computed_with(chosen: SelectedRun) -> dict[str, str]:
     facts = {
         VERSION: tags.get("numbers_version", ""),
         "commit": commit[:12],
-        "changes since the commit": _changes(chosen) if commit else "",
+        "uncommitted changes": _changes(chosen) if commit else "",
         **{name: versions.get(name, "") for name in _PACKAGES},
         **{name: tags.get(name, "") for name in _ATTEMPTS},
         "data": chosen.tracker.dataset_digest(chosen.run.run_id),
@@ -68,7 +68,7 @@ def computes_with(trial: Trial, data_dir: Path, device: str) -> dict[str, str]:
     facts = {
         VERSION: str(NUMBERS_VERSION),
         "commit": code.commit[:12],
-        "changes since the commit": _short_digest(code.diff),
+        "uncommitted changes": _short_digest(code.diff),
         **{name: code.versions[name] for name in _PACKAGES},
         **surroundings(device, device),
         "data": decoded.digest(trial.configuration.component("dataset"), str(data_dir.absolute())),

@@ -45,9 +45,9 @@ def print_evaluation(subject: LoadedModel, rows: Iterable[Row]) -> None:
 def print_again(again: Again) -> None:
     """What became of each number, then what is another thing than it was. Nothing is markup."""
     console = Console()
-    name, run_id = again.chosen.name, again.chosen.run.run_id
     told = [
-        f"{name}, run {run_id}",
+        again.chosen.name,
+        f"run {again.chosen.run.run_id}",
         f"trained again on {again.device}, {count(again.n_epochs, 'epoch')}",
         *_numbers(again),
         "",
@@ -56,8 +56,14 @@ def print_again(again: Again) -> None:
     ]
     for line in told:
         # Numbers and names stay whole; in a narrow terminal, what belongs to a line is indented.
-        wrapped = textwrap.fill(line, console.width, subsequent_indent="  ", break_on_hyphens=False)
-        console.print(Text(wrapped), highlight=False)
+        wrapped = textwrap.fill(
+            line,
+            console.width,
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        console.print(Text(wrapped), highlight=False, soft_wrap=True)
 
 
 def _numbers(again: Again) -> Iterator[str]:
@@ -99,7 +105,7 @@ def _verdict(again: Again) -> str:
 def _at_most(again: Again, off: list[tuple[str, int]]) -> str:
     found = {key: abs(by) for key in off if (by := again.off_by(key)) is not None}
     scales = [found[key] / abs(again.logged[key]) for key in found if again.logged[key]]
-    return f"; they are off by at most {max(scales):.1g} of their size" if scales else ""
+    return f"; the largest difference is {max(scales):.1g} of what was logged" if scales else ""
 
 
 def _why(again: Again) -> Iterator[str]:
