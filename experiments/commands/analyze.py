@@ -21,7 +21,10 @@ def main() -> NoReturn:
 
 
 def _main() -> int:
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if arguments.failures:
+        parser.refuse_others(arguments, "--failures", ("experiment", "tracking_uri"))
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
 
@@ -45,6 +48,11 @@ def _main() -> int:
     trials = load_trials(name, arguments.tracking_uri)
     if trials.empty:
         raise BadInput(f"experiment '{name}' has no trials: no sweep has written to it")
+    if arguments.failures:
+        from experiments.reporting.failures import print_failures
+
+        print_failures(name, trials, tracker)
+        return 0
     study_summary = StudySummary.from_json(tracker.experiment_tag(TAG))
     control, equal_within = arguments.control, arguments.equal_within
     findings = answer(name, trials, arguments.metric, study_summary, control, equal_within)
@@ -123,6 +131,11 @@ def _parser() -> Parser:
         metavar="NAME",
         help="also register the best seed of the configuration with the best mean val/nll as "
         "MLflow model NAME, alias `champion`",
+    )
+    add(
+        "--failures",
+        action="store_true",
+        help="print what failed instead: reasons and ends of tracebacks, grouped by equal causes",
     )
     add("--trust-code", action="store_true", help="with --register, as that of the evaluation")
     return parser

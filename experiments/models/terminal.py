@@ -22,7 +22,7 @@ def print_evaluation(subject: LoadedModel, rows: Iterable[Row]) -> None:
     protocol, description = subject.protocol, subject.description
     console = Console()
     for note in notes(subject):
-        console.print(f"• {note}", highlight=False)
+        console.print(f"• {note}", highlight=False, markup=False)
     console.print(
         f"{subject.chosen.name}, epoch {description.best_epoch}",
         f"run {subject.chosen.run.run_id}",
@@ -30,6 +30,7 @@ def print_evaluation(subject: LoadedModel, rows: Iterable[Row]) -> None:
         f"{protocol.n_images} images",
         sep="\n",
         highlight=False,
+        markup=False,
     )
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("per image", no_wrap=True)
@@ -38,7 +39,7 @@ def print_evaluation(subject: LoadedModel, rows: Iterable[Row]) -> None:
     table.add_column("")
     for row in rows:
         logged = "–" if row.logged is None else f"{row.logged:.4f}"
-        table.add_row(row.name, f"{row.value:.4f}", logged, row.verdict)
+        table.add_row(row.name, f"{row.value:.4f}", logged, Text(row.verdict))
     console.print(table)
 
 

@@ -59,13 +59,8 @@ def check_arguments(parser: Parser, arguments: argparse.Namespace) -> None:
                 "--trust-code: only --again takes it; a sweep reads the files themselves"
             )
         return
-    for flag, name in parser.flags.items():
-        if name not in _TAKEN_BY_AGAIN and getattr(arguments, name) != parser.get_default(name):
-            takes = ", ".join(flag for flag, n in parser.flags.items() if n in _TAKEN_BY_AGAIN[1:])
-            raise BadInput(f"{flag}: --again does not take it (only {takes})")
-
-
-_TAKEN_BY_AGAIN = ("again", "trust_code", "tracking_uri", "data_dir", "device")
+    taken = ("tracking_uri", "data_dir", "device", "trust_code")
+    parser.refuse_others(arguments, "--again", taken)
 
 
 def _add_question(parser: Parser) -> None:

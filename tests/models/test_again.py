@@ -258,7 +258,10 @@ def test_data_that_were_changed_are_named(
         (["--again", "CONFIGURATION"], ["is a configuration run; name one of its trials"]),
         (["--again", "FOREIGN"], ["not one of a sweep"]),
         (["--again", "EMPTY"], ["has logged no epoch"]),
-        (["tiny", "--again", "RUN"], ["EXPERIMENT: --again does not take it (only --trust-code,"]),
+        (
+            ["tiny", "--again", "RUN"],
+            ["EXPERIMENT: --again does not take it (only --tracking-uri,"],
+        ),
         (["--again", "RUN", "--seeds", "3"], ["--seeds: --again does not take it"]),
         (["--again", "RUN", "--dry-run"], ["--dry-run: --again"]),
         (["--again", "RUN", "--engine", "serial"], ["--engine: --again"]),
