@@ -21,7 +21,10 @@ def main() -> NoReturn:
 
 
 def _main() -> int:
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if arguments.failures:
+        parser.refuse_others(arguments, "--failures", ("experiment", "tracking_uri"))
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
 
@@ -50,6 +53,11 @@ def _main() -> int:
         trials = keep_only(trials, arguments.only)
     elif meant.file is not None and (remark := not_asked_for(meant.file, trials)):
         print(f"note: {remark}", file=sys.stderr)
+    if arguments.failures:
+        from experiments.reporting.failures import print_failures
+
+        print_failures(name, trials, tracker)
+        return 0
     study_summary = StudySummary.from_json(tracker.experiment_tag(TAG))
     control, equal_within = arguments.control, arguments.equal_within
     title = with_only(name, arguments.only)
@@ -139,6 +147,11 @@ def _parser() -> Parser:
         metavar="NAME",
         help="also register the best seed of the configuration with the best mean val/nll as "
         "MLflow model NAME, alias `champion`",
+    )
+    add(
+        "--failures",
+        action="store_true",
+        help="print what failed instead: reasons and ends of tracebacks, grouped by equal causes",
     )
     add("--trust-code", action="store_true", help="with --register, as that of the evaluation")
     return parser

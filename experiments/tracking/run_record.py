@@ -76,6 +76,24 @@ def _rank(record: RunRecord) -> tuple[int, int]:
     return _PREFERENCE.index(record.state), -record.start_time
 
 
+_THEN = " → "
+
+
+def after_other_attempts(tag: str | None, value: str) -> str:
+    """The tag of a run that goes on with `value`: `cpu → cuda:0`.
+
+    Args:
+        tag: what it has from the attempts before
+    """
+    others = attempts(tag)
+    return _THEN.join(others if value in others else [*others, value])
+
+
+def attempts(tag: str | None) -> list[str]:
+    """What such a tag lists: what a run was computed with, each once."""
+    return tag.split(_THEN) if tag else []
+
+
 def finished_runs(configuration_run: RunRecord) -> dict[int, str]:
     """The run_id of each seed that the configuration run counts as finished."""
     return read_runs(configuration_run.tags, "finished")
