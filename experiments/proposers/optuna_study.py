@@ -34,7 +34,8 @@ from experiments.metrics import METRICS
 from experiments.proposers.optuna_internals import live_trial, without_last_mark
 from experiments.proposers.optuna_storage import open_storage
 from experiments.secrets import mask
-from experiments.spec.search_space import REDUCTION, Choices, Range, StudyPlan
+from experiments.spec.ranges import Choices, Range
+from experiments.spec.search_space import REDUCTION, StudyPlan
 from experiments.tracking.run_record import OVER, State
 from experiments.tracking.study_summary import StudySummary
 from vae.errors import BadInput

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from experiments.spec.search_space import Choices, Range, Space, StudyPlan, rungs
+from experiments.spec.ranges import Choices, Range, Space
+from experiments.spec.search_space import StudyPlan, rungs
 
 
 def of_rules(rules: Sequence[Mapping[str, Any]], matched: Collection[int]) -> list[str]:

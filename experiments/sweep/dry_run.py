@@ -17,7 +17,8 @@ from experiments.planning.plan import Plan, PlanState, make_plan
 from experiments.planning.results import Results
 from experiments.planning.snapshot import outcomes_of, settled
 from experiments.spec.experiment import Experiment
-from experiments.spec.search_space import Range, StudyPlan, rungs
+from experiments.spec.ranges import Range
+from experiments.spec.search_space import StudyPlan, rungs
 from experiments.tracking.reachable import check_reachable
 from experiments.tracking.run_record import RunRecord, by_trial
 from experiments.tracking.study_summary import TAG, StudySummary
