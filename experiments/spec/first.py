@@ -43,7 +43,8 @@ def check_first(plan: StudyPlan, entries: Sequence[Fields]) -> tuple[Fields, ...
     """
     if len(entries) > plan.n_configurations:
         raise BadInput(
-            f"study.first: has {len(entries)} configurations, and `trials` allows {plan.n_configurations}"
+            f"study.first: has {len(entries)} configurations, and `trials` allows "
+            f"{plan.n_configurations}"
         )
     checked: list[Fields] = []
     for i, entry in enumerate(entries):
