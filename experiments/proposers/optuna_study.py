@@ -43,7 +43,6 @@ from experiments.secrets import mask
 from experiments.spec.search_space import StudyPlan
 from experiments.tracking.run_record import State
 from experiments.tracking.study_summary import StudySummary
-from experiments.tracking.uris import sqlite_path
 from vae.errors import BadInput
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -88,9 +87,7 @@ class Study:
 
     @classmethod
     def find(cls, name: str, plan: StudyPlan, storage: str) -> Study | None:
-        """The study, if the storage has it; a storage that is not there is not made."""
-        if (path := sqlite_path(storage)) is not None and not path.exists():
-            return None
+        """The study, if the storage, which is there, has it."""
         with _named(storage):
             names = optuna.get_all_study_names(open_storage(storage))
         return cls(name, plan, storage) if name in names else None
@@ -249,6 +246,10 @@ class Study:
             value=float(np.mean(lesson.values)),
             user_attrs={SOURCE: experiment, LEARNED_ID: lesson.configuration_id},
         )
+
+    def configuration_ids(self) -> set[str]:
+        """Of everything that was proposed or learned, as far as it was drawn."""
+        return {self._configuration_id(t) for t in self._study.get_trials(deepcopy=False)}
 
     def _configuration_id(self, trial: FrozenTrial) -> str:
         if LEARNED_ID in trial.user_attrs:
