@@ -36,6 +36,9 @@ from vae.resolution import all_options
 from vae.signatures import check_value
 
 SAMPLERS = ("cmaes", "gp", "qmc", "random", "tpe")
+LEARNING_SAMPLERS = ("gp", "tpe")
+"""Those that reckon with values of configurations which they did not propose themselves."""
+
 PRUNERS = ("hyperband", "median", "none")
 
 REDUCTION = 3

@@ -58,7 +58,7 @@ def print_plan(
     shown += [f"{kind}: {change}" for kind, change in changed_code(experiment, records)]
     console = Console()
     for table_or_line in shown:
-        console.print(table_or_line, highlight=False)
+        console.print(table_or_line, highlight=False, markup=False)
 
 
 def _tracker(name: str, tracking_uri: str) -> Reader | None:
