@@ -66,7 +66,7 @@ def find_lessons(
         fields, why_not = _searched_fields(plan, record)
         values = _values(outcomes.get(configuration_id, {}), seeds, plan.metric)
         if not why_not and values is None:
-            why_not = "not all of the seeds finished"
+            why_not = "without all of the seeds"
         if why_not:
             left_out[why_not] += 1
         else:
@@ -79,7 +79,7 @@ def _searched_fields(plan: StudyPlan, record: RunRecord) -> tuple[dict[str, Any]
     stored = FIELDS_ADDED_LATER | as_written_today(json.loads(record.tags["configuration"]))
     stored = {name: with_tuples(value) for name, value in stored.items()}
     if record.tags.get("numbers_version", "1") != str(NUMBERS_VERSION):
-        return {}, "another NUMBERS_VERSION"
+        return {}, "of another NUMBERS_VERSION"
     fields: dict[str, Any] = {}
     for name, values in plan.space.items():
         if plan.asks_for(name, fields):
@@ -89,7 +89,7 @@ def _searched_fields(plan: StudyPlan, record: RunRecord) -> tuple[dict[str, Any]
     try:
         proposed = plan.configuration(fields)
     except BadInput:
-        return {}, "impossible here"
+        return {}, "that cannot be here"
     if proposed.id == record.tags["configuration_id"]:
         return fields, ""
     return {}, _difference(proposed, stored, record)
@@ -100,9 +100,9 @@ def _difference(proposed: Configuration, stored: Mapping[str, Any], record: RunR
     plain = [n for n in sorted(flat.keys() | stored.keys()) if n != "digests"]
     differing = [name for name in plain if flat.get(name) != stored.get(name)]
     if differing:
-        return f"another {', '.join(differing)}"
+        return f"with another {', '.join(differing)}"
     other_data = proposed.digests.get("dataset", "") != record.tags.get("data_digest", "")
-    return "other data" if other_data else "other code"
+    return "with other data" if other_data else "with other code"
 
 
 def _values(outcomes: Outcomes, seeds: Sequence[int], metric: str) -> list[float] | None:
@@ -116,7 +116,5 @@ def describe_lessons(experiment: str, n_taken: int, left_out: Mapping[str, int])
     """A line for people."""
     n_left = sum(left_out.values())
     told = f"{n_taken} of {n_taken + n_left} tracked configurations of '{experiment}' taken"
-    if not n_left:
-        return told
     reasons = ", ".join(f"{n} {why}" for why, n in sorted(left_out.items(), key=lambda p: -p[1]))
-    return f"{told}, {n_left} do not fit: {reasons}"
+    return f"{told}; not taken: {reasons}" if n_left else told

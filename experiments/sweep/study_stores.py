@@ -112,8 +112,9 @@ def check_stores(
     older = [r for r in configuration_runs.values() if _is_of_other_numbers(r)]
     if older and not known:
         remarks.append(
-            f"{count(len(older), 'configuration')} of another NUMBERS_VERSION than "
-            f"{NUMBERS_VERSION} stay as they are, and count no more: the study begins anew"
+            f"what was tried under another NUMBERS_VERSION than {NUMBERS_VERSION} "
+            f"({count(len(older), 'configuration')}) stays as it is, and counts no more: the study "
+            f"begins anew"
         )
     return StoreCheck(not_tracked, remarks)
 
@@ -150,9 +151,9 @@ def _say_not_tracked(numbers: Sequence[int], study: str, storage: str) -> str:
     named = ", ".join(map(str, numbers[:_MOST_NUMBERS])) + more
     trials = "trial" if len(numbers) == 1 else "trials"
     return (
-        f"{count(len(numbers), 'configuration')} of this study (Optuna {trials} {named}) lack runs "
-        f"in MLflow: restore them there, or have the study begin anew, which trains what is "
-        f'missing: optuna delete-study --study-name "{study}" --storage "{storage}"'
+        f"runs of {count(len(numbers), 'configuration')} of this study (Optuna {trials} {named}) "
+        f"are missing in MLflow: restore them there, or have the study begin anew, which trains "
+        f'what is missing: optuna delete-study --study-name "{study}" --storage "{storage}"'
     )
 
 
