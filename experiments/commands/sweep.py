@@ -43,6 +43,7 @@ def _main() -> int:
             checkpoint_folder(experiment.name, arguments.tracking_uri, arguments.checkpoint_dir),
             engine.n_workers(request),
             arguments.retry_failed,
+            options.study_storage,
         )
         print(f"with {engine.describe(request)}")
         return 0

@@ -101,7 +101,7 @@ class JobWorkers:
         parent: the sweep's process, if the workers are on its machine
         device: on which tasks compute, where that is not theirs to choose
         """
-        self._n_workers = n_workers
+        self.n_workers = n_workers
         self._jobs = jobs
         self._mailbox = Mailbox(folder)
         self._on_event = never_raising(on_event)
@@ -123,7 +123,7 @@ class JobWorkers:
     @property
     def n_free(self) -> int:
         with self._lock:
-            return self._n_workers - len(self._outstanding)
+            return self.n_workers - len(self._outstanding)
 
     def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
@@ -204,7 +204,7 @@ class JobWorkers:
 
     def _submit_jobs(self) -> None:
         """As many as there is work for; all at once, as an array."""
-        n_missing = min(self._n_workers, len(self._outstanding)) - len(self._fleet.live)
+        n_missing = min(self.n_workers, len(self._outstanding)) - len(self._fleet.live)
         if n_missing <= 0:
             return
         try:

@@ -82,6 +82,10 @@ class Processes:
         self._replaced: list[ProcessPool] = []
 
     @property
+    def n_workers(self) -> int:
+        return len(self._workers)
+
+    @property
     def n_free(self) -> int:
         with self._lock:
             return len(self._free())

@@ -6,6 +6,7 @@ import contextlib
 import math
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
 from experiments.planning.changed_code import changed_code
 from experiments.planning.checkpoint_files import find_checkpoints, tidy_up
 from experiments.planning.estimate import Estimate
+from experiments.planning.lessons import Lessons
 from experiments.planning.plan import Plan, make_plan
 from experiments.planning.snapshot import Snapshot, read_snapshot
 from experiments.proposers.budget import WithinBudget
@@ -33,6 +35,13 @@ from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.progress import counting_images, display
 from experiments.sweep.retention import Archiving
+from experiments.sweep.study_stores import (
+    StoreCheck,
+    check_stores,
+    find_study,
+    open_study,
+    read_lessons,
+)
 from experiments.sweep.tasks import Tasks
 from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
@@ -40,7 +49,7 @@ from experiments.tracking.provenance import provenance
 from experiments.tracking.reachable import check_reachable, check_storage
 from experiments.tracking.run_record import OVER
 from experiments.tracking.study_summary import TAG
-from experiments.tracking.uris import checkpoint_folder, optuna_storage
+from experiments.tracking.uris import checkpoint_folder
 from experiments.tracking.writer import ExperimentWriter
 from vae.components import user_code
 from vae.data import decoded
@@ -81,6 +90,7 @@ def _run(
     engine: OpenEngine,
     deadline: float | None,
 ) -> Outcome:
+    lessons = _read_lessons(experiment, experiment.study, options) if experiment.study else []
     for component in sorted(experiment.datasets, key=lambda component: component.value):
         with counting_images() as on_progress:
             decoded.prepare(component, options.data_dir, on_progress=on_progress)
@@ -92,18 +102,21 @@ def _run(
     places = Places(str(options.data_dir.absolute()), folder, options.device)
     locks = lock_folder(options.tracking_uri, experiment.name)
     with sole_sweep(locks, options.shard) as workers_lock:
-        study = _open_study(experiment, experiment.study, options) if experiment.study else None
+        study = None
+        if experiment.study:
+            study = open_study(experiment, experiment.study, options.study_storage, lessons)
         tracker = ExperimentWriter.create(options.tracking_uri, experiment.name)
         snapshot = read_snapshot(tracker, experiment)
         sweep = _Sweep(experiment, options, places, archiving, tracker, snapshot, study, engine)
         return sweep.run(workers_lock, deadline)
 
 
-def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> Study:
-    from experiments.proposers.optuna_study import Study  # Optuna takes its time to import
-
-    storage = options.optuna_storage or optuna_storage(options.tracking_uri)
-    return Study(experiment.study_name, plan, storage)
+def _read_lessons(experiment: Experiment, plan: StudyPlan, options: Options) -> list[Lessons]:
+    if not plan.learn_from:
+        return []
+    study = find_study(experiment, plan, options.study_storage)
+    learned = study.learned_from if study else {}
+    return list(read_lessons(experiment, plan, options.tracking_uri, learned))
 
 
 class _Sweep:
@@ -130,6 +143,7 @@ class _Sweep:
         self._proposer = (
             self._search(study, experiment.study) if study and experiment.study else self._grid()
         )
+        self._stores = self._check_stores(study, experiment.study)
         self._engine = engine
         self._n_workers = engine.n_workers
         if not study:
@@ -176,6 +190,13 @@ class _Sweep:
         experiment = self._experiment
         return Search.resume(study, plan, experiment.seeds, bool(experiment.racing), self._results)
 
+    def _check_stores(self, study: Study | None, plan: StudyPlan | None) -> StoreCheck | None:
+        if study is None or plan is None:
+            return None
+        runs, outcomes = self._snapshot.configurations, self._snapshot.outcomes
+        storage = self._options.study_storage
+        return check_stores(self._experiment, plan, study, storage, runs, outcomes)
+
     def _within_budget(self) -> Proposer:
         return WithinBudget(
             self._proposer,
@@ -194,6 +215,8 @@ class _Sweep:
         self._deadline = deadline
         for kind, change in changed_code(self._experiment, self._snapshot.trials.values()):
             self._shown.on_event(Notice(kind, change))
+        for remark in self._remarks():
+            self._shown.on_event(Notice("study", remark))
         interruption = ""
         with interruptible(deadline):
             try:
@@ -213,6 +236,11 @@ class _Sweep:
                     self._tasks.interrupt()
                 interruption = f"tracking had to stop: {error}"
         return self._outcome(interruption)
+
+    def _remarks(self) -> list[str]:
+        """On what the study has learned, and on what its two stores lack."""
+        learned = self._study.learned_from.values() if self._study else ()
+        return [*learned, *(self._stores.remarks if self._stores else ())]
 
     def _begin(self) -> None:
         """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
@@ -265,7 +293,8 @@ class _Sweep:
     def _outcome(self, interruption: str) -> Outcome:
         study_summary = None
         if self._study:
-            study_summary = self._study.study_summary()
+            n_not_tracked = len(self._stores.not_tracked) if self._stores else 0
+            study_summary = replace(self._study.study_summary(), n_not_tracked=n_not_tracked)
             with contextlib.suppress(TrackingLost, TrackingRefused):  # the outcome says so already
                 self._tracker.tag_experiment(TAG, study_summary.to_json())
         n_left = self._proposer.n_left
