@@ -19,7 +19,7 @@ from experiments.planning.snapshot import outcomes_of, settled
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import Range, StudyPlan, rungs
 from experiments.tracking.reachable import check_reachable
-from experiments.tracking.run_record import RunRecord, by_trial
+from experiments.tracking.run_record import RunRecord, Stops, by_trial
 from experiments.tracking.study_summary import TAG, StudySummary
 from experiments.tracking.uris import sqlite_path
 
@@ -32,7 +32,7 @@ def print_plan(
     retry_failed: bool = False,
 ) -> None:
     """What a sweep would run, what is done already, and how long the rest takes."""
-    records, study_summary = _tracked(experiment.name, tracking_uri)
+    records, stops, study_summary = _tracked(experiment.name, tracking_uri)
     if experiment.study:
         if study_summary and study_summary.study != experiment.study_name:
             study_summary = None
@@ -41,7 +41,7 @@ def print_plan(
             *_study_lines(experiment, experiment.study, study_summary),
         ]
     else:
-        plan = _plan(experiment, records, checkpoints, retry_failed)
+        plan = _plan(experiment, records, stops, checkpoints, retry_failed)
         shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
     shown += experiment.notes
     shown += [f"{kind}: {change}" for kind, change in changed_code(experiment, records)]
@@ -50,28 +50,34 @@ def print_plan(
         console.print(table_or_line, highlight=False)
 
 
-def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], StudySummary | None]:
-    """The trial runs, and how far a study had come."""
+def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], Stops, StudySummary | None]:
+    """The trial runs, what persons have stopped, and how far a study had come."""
     check_reachable(tracking_uri, read_only=True)
     database = sqlite_path(tracking_uri)
     if database is not None and not database.exists():
-        return [], None
+        return [], Stops(), None
     from experiments.tracking.reader import Reader  # MLflow takes its time to import
 
     tracker = Reader.find(tracking_uri, name)
     if tracker is None:
-        return [], None
-    return tracker.records("trial"), StudySummary.from_json(tracker.experiment_tag(TAG))
+        return [], Stops(), None
+    study_summary = StudySummary.from_json(tracker.experiment_tag(TAG))
+    return tracker.records("trial"), tracker.stops(), study_summary
 
 
 # ----------------------------------------------------------------------------- a grid
 
 
 def _plan(
-    experiment: Experiment, records: list[RunRecord], checkpoints: Path, retry_failed: bool
+    experiment: Experiment,
+    records: list[RunRecord],
+    stops: Stops,
+    checkpoints: Path,
+    retry_failed: bool,
 ) -> Plan:
-    tracked = by_trial(records)
-    results = Results(settled(outcomes_of(tracked.values()), retry_failed))
+    tracked, stopped = by_trial(records), stops.configurations
+    known = settled(outcomes_of(tracked.values()), retry_failed, stopped)
+    results = Results(known, stopped=stopped)
     for configuration in experiment.configurations:
         results.ask_for(configuration, experiment.seeds)
     if experiment.racing:
