@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from experiments.execution.engine import TaskEnded
 from experiments.execution.mailbox import Mailbox
 from experiments.execution.messages import EpochDone, Event, Task, TaskState, TrialResult
 from experiments.execution.remote_worker import advance_remotely
@@ -78,6 +79,8 @@ def _do(
             event = replace(event, worker=zlib.crc32(me.encode()))
             n_epochs += 1
         mailbox.tell(number, event)
+        if isinstance(event, EpochDone) and mailbox.is_to_end(number):
+            raise TaskEnded
         if n_epochs and time_is_up.is_set() and task_goes_on(event):
             raise _TimeIsUp  # the checkpoint was written just before
 
@@ -89,6 +92,8 @@ def _do(
 
     try:
         return advance_remotely(task, report, give_up)
+    except TaskEnded:
+        return TrialResult(task, TaskState.LOST, "ended between two epochs")
     except _TimeIsUp:
         reason = f"its job {me.rpartition('-')[0]} had no more time"
         return TrialResult(task, TaskState.PREEMPTED, reason, seconds=time.monotonic() - started)

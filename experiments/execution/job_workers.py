@@ -30,6 +30,7 @@ from experiments.execution.slurm_jobs import (
     cancel_and_wait,
     wait_until_over,
 )
+from vae.configuration import Trial
 
 _ROUND_SECONDS = 0.5
 _STATES_SECONDS = 3.0
@@ -137,6 +138,15 @@ class JobWorkers:
             self._mailbox.put(self._n_tasks, task)
             self._outstanding[self._n_tasks] = _Outstanding(task, future)
         return future
+
+    def end(self, which: Callable[[Trial], bool]) -> None:
+        with self._lock:
+            found = [(n, o.task) for n, o in self._outstanding.items() if which(o.task.trial)]
+        for number, task in found:
+            if self._mailbox.take_back(number):
+                self._end(number, TrialResult(task, TaskState.LOST, "ended before it began"))
+            else:
+                self._mailbox.end(number)
 
     # ------------------------------------------------------------- in a thread of its own
 

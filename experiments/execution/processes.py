@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from experiments.execution.locks import join_workers
 from experiments.execution.main_guard import check_main_is_guarded
 from experiments.execution.messages import Event, Task, TaskState, TrialResult
 from experiments.execution.resources import cpu_cores
+from vae.configuration import Trial
 from vae.errors import BadInput
 
 if TYPE_CHECKING:
@@ -44,11 +46,15 @@ class _Worker:
     Attributes:
         pool: of this one process. A pool's workers share locks, and one that is killed while it
             holds them takes the others with it; here it takes its own trial only.
+        trial: that it works on
+        scheduled: how it will end
     """
 
     pool: ProcessPool
     device: Device
     busy: bool = False
+    trial: Trial | None = None
+    scheduled: Future[TrialResult] | None = None
 
 
 class Processes:
@@ -142,6 +148,7 @@ class Processes:
         scheduled: Future[TrialResult] = worker.pool.schedule(
             _advance_in_worker, args=(task,), timeout=task.timeout
         )
+        worker.trial, worker.scheduled = task.trial, scheduled
         scheduled.add_done_callback(lambda done: self._end(worker, task, done, future))
 
     def _end(
@@ -154,7 +161,7 @@ class Processes:
         """The worker is free first: whoever waits for the future may ask for it at once."""
         error = CancelledError() if done.cancelled() else done.exception()
         with self._lock:
-            worker.busy = False
+            worker.busy, worker.trial, worker.scheduled = False, None, None
             if error is not None:
                 worker.pool.stop()  # whatever state its locks are in
             elif done.result().state == TaskState.OUT_OF_MEMORY:
@@ -165,6 +172,31 @@ class Processes:
             future.set_result(done.result())
         else:
             future.set_exception(error)
+
+    def end(self, which: Callable[[Trial], bool]) -> None:
+        """Their processes are killed, as at the end of a timeout; what waits is not begun."""
+        with self._lock:
+            working = [w for w in self._workers if w.trial is not None and which(w.trial)]
+            killed = [(worker.pool, worker.scheduled) for worker in working]
+            for pool, _ in killed:
+                pool.stop()
+            waiting = [self._take_back(entries, which) for entries in self._closed.values()]
+        for future in chain.from_iterable(waiting):
+            future.set_exception(CancelledError())
+        for pool, scheduled in killed:
+            pool.join()
+            if scheduled is not None:  # whoever waits for it may count on the process being dead
+                scheduled.cancel()
+
+    @staticmethod
+    def _take_back(
+        entries: deque[tuple[Task, Future[TrialResult]]], which: Callable[[Trial], bool]
+    ) -> list[Future[TrialResult]]:
+        """The workers of the device are busy: when the last one ends, it is opened."""
+        taken = [entry for entry in entries if which(entry[0].trial)]
+        for entry in taken:
+            entries.remove(entry)
+        return [future for _, future in taken]
 
     def stop(self) -> None:
         pools = [worker.pool for worker in self._workers]

@@ -17,7 +17,7 @@ from experiments.proposers.optuna_trials import Proposal, Told
 from experiments.proposers.racing_grid import why_lost
 from experiments.spec.search_space import StudyPlan, rungs
 from experiments.tracking.long_tags import list_tags
-from experiments.tracking.run_record import State
+from experiments.tracking.run_record import STOPPED, State
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 
@@ -172,7 +172,7 @@ class Search:
         self._results.record(trial, outcome)
         candidate = self._running[trial.configuration.id]
         candidate.n_out -= 1
-        if outcome.value(self._plan.metric) is None:
+        if outcome.value(self._plan.metric) is None and outcome.state is not State.PRUNED:
             candidate.queue.clear()
         if not candidate.queue and not candidate.n_out:
             self._go_on(candidate)
@@ -234,7 +234,8 @@ class Search:
             verdict = self._study.answer(candidate.numbers[0], until)
             if verdict is None:
                 reached = candidate.results.values(self._plan.metric, until)
-                behind = [seed for seed in seeds if seed not in reached]
+                over = reached.keys() | candidate.results.stopped
+                behind = [seed for seed in seeds if seed not in over]
                 if behind:
                     candidate.until = until
                     candidate.queue.extend(behind)
@@ -246,13 +247,16 @@ class Search:
                 return
         if errors:
             self._end(candidate, State.FAILED, errors)
+        elif candidate.results.stopped:  # a mean that lacks a seed by somebody's choice is no value
+            self._end(candidate, State.PRUNED, STOPPED)
         else:
             self._end(candidate, State.FINISHED)
 
     def _errors(self, candidate: _Candidate) -> str:
         """Why the configuration fails; empty if no seed did."""
         errors = candidate.results.errors
-        for seed in set(self._seeds) & candidate.results.outcomes.keys() - errors.keys():
+        known = candidate.results.outcomes.keys() - candidate.results.stopped - errors.keys()
+        for seed in set(self._seeds) & known:
             if candidate.results.outcomes[seed].value(self._plan.metric) is None:
                 errors[seed] = f"its {self._plan.metric} is not finite"
         told = [f"seed {seed}: {error}"[:_ERROR] for seed, error in sorted(errors.items())]
@@ -265,6 +269,8 @@ class Search:
         if epoch < epochs:
             if answer is None:
                 values = candidate.results.values(self._plan.metric, epoch)
+                if not values:  # all of its seeds were stopped
+                    return ""
                 mean = self._sign * float(np.mean(list(values.values())))
                 answer = self._study.should_prune(candidate.numbers[0], epoch, mean)
             return f"stopped by {self._plan.pruner} after epoch {epoch}" if answer else ""
@@ -276,7 +282,8 @@ class Search:
     def _has_lost(self, candidate: _Candidate) -> bool:
         """Whether it is worse than the best finished configuration, seed by seed."""
         mine = candidate.results.values(self._plan.metric, candidate.configuration.epochs)
-        return lost_to_best(mine, self._finished())
+        # Of its first seeds, some may have been stopped.
+        return len(mine) >= _FIRST_SEEDS and lost_to_best(mine, self._finished())
 
     def _finished(self) -> list[Mapping[int, float]]:
         """Of the configurations that finished, the values by seed."""

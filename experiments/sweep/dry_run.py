@@ -24,7 +24,7 @@ from experiments.spec.ranges import Range
 from experiments.spec.search_space import StudyPlan, rungs
 from experiments.sweep.study_stores import check_stores, find_study, read_lessons
 from experiments.tracking.reachable import check_reachable
-from experiments.tracking.run_record import RunRecord, by_trial
+from experiments.tracking.run_record import RunRecord, Stops, by_trial
 from experiments.tracking.uris import sqlite_path
 
 if TYPE_CHECKING:
@@ -46,13 +46,14 @@ def print_plan(
     """
     tracker = _tracker(experiment.name, tracking_uri)
     records = tracker.records("trial") if tracker else []
+    stops = tracker.stops() if tracker else Stops()
     shown: list[Table | str]
     if experiment.study:
         runs = tracker.records("configuration") if tracker else []
         tracked = _Tracked(tracking_uri, study_storage, records, runs)
         shown = [_space(experiment.study), *_study_lines(experiment, experiment.study, tracked)]
     else:
-        plan = _plan(experiment, records, checkpoints, retry_failed)
+        plan = _plan(experiment, records, stops, checkpoints, retry_failed)
         shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
     shown += experiment.notes
     shown += [f"{kind}: {change}" for kind, change in changed_code(experiment, records)]
@@ -76,10 +77,15 @@ def _tracker(name: str, tracking_uri: str) -> Reader | None:
 
 
 def _plan(
-    experiment: Experiment, records: list[RunRecord], checkpoints: Path, retry_failed: bool
+    experiment: Experiment,
+    records: list[RunRecord],
+    stops: Stops,
+    checkpoints: Path,
+    retry_failed: bool,
 ) -> Plan:
-    tracked = by_trial(records)
-    results = Results(settled(outcomes_of(tracked.values()), retry_failed))
+    tracked, stopped = by_trial(records), stops.configurations
+    known = settled(outcomes_of(tracked.values()), retry_failed, stopped)
+    results = Results(known, stopped=stopped)
     for configuration in experiment.configurations:
         results.ask_for(configuration, experiment.seeds)
     if experiment.racing:

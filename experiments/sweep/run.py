@@ -35,6 +35,7 @@ from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.progress import counting_images, display
 from experiments.sweep.retention import Archiving
+from experiments.sweep.stopping import StopWatch
 from experiments.sweep.study_stores import (
     StoreCheck,
     check_stores,
@@ -47,7 +48,7 @@ from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
 from experiments.tracking.reachable import check_reachable, check_storage
-from experiments.tracking.run_record import OVER
+from experiments.tracking.run_record import OVER, STOPPED
 from experiments.tracking.study_summary import TAG
 from experiments.tracking.uris import checkpoint_folder
 from experiments.tracking.writer import ExperimentWriter
@@ -159,14 +160,19 @@ class _Sweep:
         used = user_code.known_of(component.digest for component in experiment.components)
         code = provenance(typed_command(), used.values())
         self._deadline: float | None = None
+        self._stop_watch = StopWatch(tracker.stops, snapshot.stops)
+        self._trial_runs = TrialRuns(
+            experiment, tracker, places, snapshot.trials, code, archiving.writes
+        )
         self._tasks = Tasks(
             experiment,
             self._within_budget() if options.time_budget else self._proposer,
             self._results,
-            TrialRuns(experiment, tracker, places, snapshot.trials, code, archiving.writes),
+            self._trial_runs,
             self._configuration_runs,
             self._shown.on_event,
             self._on_result,
+            self._stop_watch.is_stopped,
         )
 
     def _grid(self) -> Proposer:
@@ -245,8 +251,9 @@ class _Sweep:
     def _begin(self) -> None:
         """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
         records = self._snapshot.trials
+        stopped = self._snapshot.stopped
         if self._study:
-            todo = {i for i, record in records.items() if record.state not in OVER}
+            todo = {i for i, record in records.items() if record.state not in OVER} - stopped.keys()
             settled = records.keys() - todo
         else:
             plan = self._plan()
@@ -258,13 +265,16 @@ class _Sweep:
             {run_ids[i] for i in settled & run_ids.keys()} | self._snapshot.deleted,
             {run_ids[i] for i in todo & run_ids.keys()},
         )
+        for trial_id in settled & stopped.keys():  # those of other shards are in neither
+            self._trial_runs.prune_run(run_ids[trial_id], STOPPED)
         for configuration in self._experiment.configurations:
             self._configuration_runs.open(self._results[configuration.id])
 
     def _drive(self, workers_lock: Path) -> None:
         executor = self._engine.start(self._n_workers, self._on_event, workers_lock)
         try:
-            drive(self._tasks, executor, self._options.retries, self._options.timeout)
+            with self._stop_watch.ending_tasks_of(executor):
+                drive(self._tasks, executor, self._options.retries, self._options.timeout)
         except TrackingRefused as error:  # a right was withdrawn, the experiment deleted
             raise TrackingLost(f"the tracking store refuses to go on: {error}") from error
         finally:

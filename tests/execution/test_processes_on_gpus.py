@@ -19,6 +19,7 @@ from experiments.execution.messages import Task, TaskState, TrialResult
 from experiments.execution.processes import Processes
 from tests.execution.test_loop import task as some_task
 from tests.pretended import mark_and_sleep, nothing, say_where
+from vae.configuration import Trial
 from vae.errors import BadInput
 
 pytestmark = pytest.mark.processes
@@ -57,6 +58,9 @@ class Told:
 
     def tell(self, result: TrialResult) -> None:
         self.results[result.task.run_id] = result
+
+    def is_stopped(self, trial: Trial) -> bool:
+        return False
 
 
 def test_a_worker_sees_its_own_gpu_alone(tmp_path: Path) -> None:
