@@ -34,8 +34,10 @@ class Mailbox:
         self._pulse = 0
 
     def create(self) -> None:
+        """Nobody else may enter: a task may hold a password, and what is read here is executed."""
+        self.folder.mkdir(mode=0o700)
         for name in _FOLDERS:
-            (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.folder / name).mkdir(mode=0o700)
         self.beat()
 
     # ---------------------------------------------------------------- what the sweep does
@@ -101,6 +103,10 @@ class Mailbox:
                 continue
             return int(path.name), _read(mine)
         return None
+
+    def is_taken(self, number: int, worker: str) -> bool:
+        """Whether the sweep still counts on that worker."""
+        return (self.folder / "taken" / f"{number}.{worker}").exists()
 
     def answer(self, number: int, result: TrialResult) -> None:
         _write(self.folder / "results" / str(number), result)
