@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ class Mailbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._n_events_read: dict[int, int] = {}
+        self._read_up_to: dict[int, int] = {}
         self._pulse = 0
 
     def create(self) -> None:
@@ -60,7 +59,7 @@ class Mailbox:
             path.unlink(missing_ok=True)
         (self.folder / "results" / str(number)).unlink(missing_ok=True)
         (self.folder / "events" / str(number)).unlink(missing_ok=True)
-        self._n_events_read.pop(number, None)
+        self._read_up_to.pop(number, None)
 
     def results(self) -> dict[int, TrialResult]:
         """By the number of the task; to be forgotten once they are told."""
@@ -71,9 +70,8 @@ class Mailbox:
         found: list[tuple[int, Event]] = []
         for path in _complete(self.folder / "events"):
             number = int(path.name)
-            events = list(_read_many(path))
-            found += [(number, event) for event in events[self._n_events_read.get(number, 0) :]]
-            self._n_events_read[number] = len(events)
+            events, self._read_up_to[number] = _read_from(path, self._read_up_to.get(number, 0))
+            found += [(number, event) for event in events]
         return found
 
     def workers(self) -> set[str]:
@@ -147,10 +145,14 @@ def _read(path: Path) -> Any:
     return pickle.loads(path.read_bytes())  # noqa: S301
 
 
-def _read_many(path: Path) -> Iterator[Event]:
+def _read_from(path: Path, position: int) -> tuple[list[Event], int]:
+    """The whole events that begin at a position of the file, and where the next one will."""
+    events: list[Event] = []
     with path.open("rb") as file:
+        file.seek(position)
         while True:
             try:
-                yield pickle.load(file)  # noqa: S301
+                events.append(pickle.load(file))  # noqa: S301
             except (EOFError, pickle.UnpicklingError):  # the last one is being written
-                return
+                return events, position
+            position = file.tell()

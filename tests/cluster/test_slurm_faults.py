@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -89,6 +90,17 @@ def test_jobs_that_are_preempted(
         assert sweep.end() == 0
         assert sweep.said.count("epoch 1/100") == 2, "nobody starts over"
     check_bits(workspace, undisturbed(LONG))
+
+
+def test_the_benchmark_of_what_slurm_costs(slurm: Slurm, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.slurm_overhead", "--jobs", "1", "--tasks", "2"]
+    done = subprocess.run(
+        [*command, "--folder", str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| each further task |" in done.stdout
+    assert slurm.jobs() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_node_that_fails_is_the_reason(slurm: Slurm, workspace: Workspace) -> None:
