@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from experiments.cli import plain_console
 from experiments.models.evaluate import LoadedModel, Row, notes
 
 
 def print_evaluation(subject: LoadedModel, rows: Iterable[Row]) -> None:
     """What the model is, then its numbers beside those that its trial logged."""
     protocol, description = subject.protocol, subject.description
-    console = Console()
+    console = plain_console()
     for note in notes(subject):
-        console.print(f"• {note}", highlight=False)
+        console.print(f"• {note}")
     console.print(
         f"{subject.chosen.name}, epoch {description.best_epoch}",
         f"run {subject.chosen.run.run_id}",
         f"test set of {protocol.dataset}; test/nll: K = {protocol.n_samples}, "
         f"{protocol.n_images} images",
         sep="\n",
-        highlight=False,
     )
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("per image", no_wrap=True)
