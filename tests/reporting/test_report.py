@@ -154,6 +154,15 @@ def test_the_page_needs_no_network_and_trusts_no_name(page: Path) -> None:
     assert text.count("<svg") >= 8
 
 
+def test_names_are_no_mathematics_to_the_charts() -> None:
+    """planemo#1643: between two dollars matplotlib reads formulas, and ends at what is none."""
+    trials, curves = frames()
+    trials["encoder"] = trials["encoder"].replace({"mlp3": "_a$\\frac$.py:E", "mlp1": "$x_1$.py:E"})
+    text = render(answer("x", trials), curves, {}, {}, [])
+    assert text.count("_a$\\frac$.py:E sse none") > text.count("_a$\\frac$.py:E sse none</td>") + 2
+    assert "$x_1$.py:E bce none" in text
+
+
 PROBE = """
 <script>
 const errors = [];
