@@ -104,8 +104,10 @@ class Study:
             self._storage = open_storage(storage)
             self._study = self._open(name, self._storage)
         except Exception as error:  # SQLAlchemy's, of whatever kind the database raises
-            reason = mask(str(error).splitlines()[0])
-            raise BadInput(f"--optuna-storage {mask(storage or '')}: {reason}") from error
+            shown = mask(storage or "")
+            # It says `$STORAGE_URL` where it wants to be upgraded.
+            reason = mask(str(error).splitlines()[0]).replace("$STORAGE_URL", shown)
+            raise BadInput(f"--optuna-storage {shown}: {reason}") from error
 
     def _open(self, name: str, storage: optuna.storages.BaseStorage) -> OptunaStudy:
         return optuna.create_study(
