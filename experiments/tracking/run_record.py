@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from experiments.metrics import FINAL_METRICS
 from experiments.tracking.long_tags import read_list, read_runs
 
 
@@ -45,11 +47,28 @@ class RunRecord:
     def state(self) -> State:
         """Of a trial run."""
         if self.status == "FINISHED" and self.tags.get("completed") == "true":
-            return State.FINISHED
+            return State.FAILED if self._no_number else State.FINISHED
         if self.status == "KILLED" and self.tags.get("pruned") == "true":
             return State.PRUNED
         return {"FAILED": State.FAILED, "RUNNING": State.RUNNING}.get(self.status, State.MISSING)
 
+    @property
+    def error(self) -> str:
+        """Why a trial failed; empty where it did not, or its run does not say."""
+        told = self.tags.get("error", "")
+        return told or (f"diverged: {self._no_number} is not finite" if self._no_number else "")
+
+    @property
+    def _no_number(self) -> str:
+        """A final metric that is not finite, which older versions let pass; empty if all are.
+
+        MLflow's databases keep the largest number there is in the place of an infinite one.
+        """
+        known = (name for name in FINAL_METRICS if name in self.metrics)
+        return next((name for name in known if not abs(self.metrics[name]) < _LARGEST), "")
+
+
+_LARGEST = sys.float_info.max
 
 RETRIED = "retried"
 """Tag of the run of a failed trial that was tried again in another run."""
