@@ -15,6 +15,20 @@ def format_value(value: object) -> str:
     return whole if float(whole) == value else f"{value:.4g}"
 
 
+_MOST_DIGITS = 1e6
+
+
+def format_number(value: float, sign: str = "") -> str:
+    """A measured number with two decimals; of one that has blown up, the power of ten: whatever it
+    is, it takes a dozen characters at most.
+
+    Args:
+        sign: `+` writes that of positive numbers, too
+    """
+    form = "f" if abs(value) < _MOST_DIGITS else "e"
+    return f"{value:{sign}.2{form}}"
+
+
 def count(n: int, noun: str) -> str:
     """`1 trial`, `8 trials`"""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -51,18 +51,21 @@ def write(
     seeds: Iterable[int] = (0, 1),
     failures: Mapping[tuple[float, int], tuple[str, str]] | None = None,
     epochs: int = 2,
+    uri: str = "",
 ) -> str:
-    """Track an experiment in `folder / "mlflow.db"`.
+    """Track an experiment in `folder / "mlflow.db"`, or elsewhere.
 
     Args:
+        uri: of a server
         failures: (reason, traceback) of failed trials, by learning rate and seed
 
     Returns:
         The tracking URI.
     """
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    if not (folder / "mlflow.db").exists():
-        (folder / "mlflow.db").write_bytes(empty_database())
+    database = folder / "mlflow.db"
+    if not uri and not database.exists():
+        database.write_bytes(empty_database())
+    uri = uri or f"sqlite:///{database}"
     writer = ExperimentWriter.create(uri, name)
     for configuration in configurations(epochs):
         label = f"mlp3 sse none lr={configuration.lr:g}"

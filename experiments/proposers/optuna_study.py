@@ -62,8 +62,10 @@ def _named(storage: str | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # SQLAlchemy's, of whatever kind the database raises
-        reason = mask(str(error).splitlines()[0])
-        raise BadInput(f"--optuna-storage {mask(storage or '')}: {reason}") from error
+        shown = mask(storage or "")
+        # It says `$STORAGE_URL` where it wants to be upgraded.
+        reason = mask(str(error).splitlines()[0]).replace("$STORAGE_URL", shown)
+        raise BadInput(f"--optuna-storage {shown}: {reason}") from error
 
 
 class Study:

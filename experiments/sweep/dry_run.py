@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
+from experiments.cli import plain_console
 from experiments.formatting import duration
 from experiments.planning.changed_code import changed_code
 from experiments.planning.checkpoint_files import find_checkpoints
@@ -57,9 +57,9 @@ def print_plan(
         shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
     shown += experiment.notes
     shown += [f"{kind}: {change}" for kind, change in changed_code(experiment, records)]
-    console = Console()
+    console = plain_console()
     for table_or_line in shown:
-        console.print(table_or_line, highlight=False, markup=False)
+        console.print(table_or_line)
 
 
 def _tracker(name: str, tracking_uri: str) -> Reader | None:

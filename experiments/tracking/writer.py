@@ -66,11 +66,15 @@ class ExperimentWriter(Reader):
         """
         found = super().find(uri, name)
         if found is not None:
-            location = found.artifact_location()
-            # One beside the database was emptied by hand, or has had nothing yet.
-            if local_folder(location) != folder_beside(uri, name) and found.has_trials():
-                found.check_artifacts()
+            found._check_place(name)
         return found
+
+    def _check_place(self, name: str) -> None:
+        """Raise BadInput where artifacts would be written to where the experiment once was."""
+        location = self.artifact_location()
+        # One beside the database was emptied by hand, or has had nothing yet.
+        if local_folder(location) != folder_beside(self.uri, name) and self.has_trials():
+            self.check_artifacts()
 
     @classmethod
     def of(cls, reader: Reader) -> Self:
@@ -301,7 +305,11 @@ class ExperimentWriter(Reader):
     def log_report(self, files: Iterable[Path]) -> None:
         """Put the files of a report, and nothing that lies beside them, into the experiment's one
         run of kind `report`.
+
+        Raises:
+            BadInput: where the folder of its artifacts is missing.
         """
+        self._check_place(patiently(self._mlflow.get_experiment, self.experiment_id).name)
         existing = self.records("report")
         run_id = existing[-1].run_id if existing else self._create_run("report", {"kind": "report"})
         for path in files:

@@ -8,14 +8,24 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from experiments.analysis.load import load_trials
 from experiments.execution import worker
 from experiments.tracking.reachable import check_reachable
 from experiments.tracking.writer import ExperimentWriter
 from tests.conftest import Workspace
 from tests.servers import Gate, MlflowServer, self_signed
 from tests.tracked import TrackedRun, runs
+from tests.written import write
 from vae.errors import BadInput
 from vae.training import Training
+
+QUESTION = """
+name: colleague
+dataset: mnist5k
+grid: {lr: [1e-3, 5e-4, 1e-4]}
+seeds: 2
+fixed: {epochs: 2}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +66,24 @@ def test_a_certificate(
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate))
         check_reachable(gate.uri)
         assert ExperimentWriter.create(gate.uri, "behind it").records("trial") == []
+
+
+@pytest.mark.usefixtures("known_user")
+def test_reading_needs_no_right_to_write(server: MlflowServer, workspace: Workspace) -> None:
+    """Issue 14, item 25: the store of a colleague."""
+    write(workspace.folder, name="colleague", uri=server.uri)
+    with Gate(server.uri, read_only=True) as gate:
+        there = ("x.yaml", "--tracking-uri", gate.uri)
+        workspace.write(QUESTION, "x.yaml")
+        report = workspace.run("analyze.py", *there, "--out", "report")
+        plan = workspace.run("sweep.py", *there, "--dry-run")
+        assert len(load_trials("colleague", gate.uri)) == 6
+    assert report.returncode == plan.returncode == 0
+    assert "3 configurations" in (workspace.folder / "report" / "report.html").read_text()
+    warning = "warning: the report is in report, but not in MLflow: "
+    assert warning in report.stderr
+    assert "may only look" in report.stderr
+    assert "6 finished" in plan.stdout
 
 
 @pytest.mark.usefixtures("known_user")
