@@ -37,8 +37,8 @@ from experiments.secrets import mask
 from experiments.spec.search_space import REDUCTION, Choices, Range, StudyPlan
 from experiments.tracking.run_record import OVER, State
 from experiments.tracking.study_summary import StudySummary
+from vae.components.signatures import with_tuples
 from vae.errors import BadInput
-from vae.signatures import with_tuples
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)

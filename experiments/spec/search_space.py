@@ -23,7 +23,9 @@ from experiments.metrics import DECISION_METRICS
 from experiments.spec.axes import check_choices, check_distinct, folder_of
 from experiments.spec.comparable import refuse_other_pixels
 from experiments.spec.resolver import DEFAULTS, Resolver, refuse_unused_options
-from vae.components import Component
+from vae.components.component import Component
+from vae.components.registry import KINDS, check_name
+from vae.components.signatures import check_value
 from vae.configuration import (
     NLL_FIELDS,
     RETURN_SCALE_FIELDS,
@@ -33,9 +35,7 @@ from vae.configuration import (
     explain,
 )
 from vae.errors import BadInput, at
-from vae.registry import KINDS, check_name
 from vae.resolution import all_options
-from vae.signatures import check_value
 
 SAMPLERS = ("cmaes", "gp", "qmc", "random", "tpe")
 PRUNERS = ("hyperband", "median", "none")
