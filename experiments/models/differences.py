@@ -12,8 +12,9 @@ from experiments.execution.process import surroundings
 from experiments.models.load import SelectedRun
 from experiments.tracking.provenance import provenance
 from experiments.tracking.run_record import attempts
-from vae import decoded, user_code
+from vae.components import user_code
 from vae.configuration import NUMBERS_VERSION, Trial
+from vae.data import decoded
 
 _PACKAGES = ("python", "torch", "torchvision", "numpy")
 """That a number can depend on, of those that a run lists."""

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from experiments.models.load import SelectedRun
-from vae import archive, decoded, user_code
-from vae.components import Component
+from vae import archive
+from vae.components import user_code
+from vae.components.component import Component
+from vae.components.registry import KINDS
 from vae.configuration import Configuration, Trial
-from vae.datasets import check_dataset, complete, place
+from vae.data import decoded
+from vae.data.datasets import check_dataset, complete, place
 from vae.errors import BadInput, at
-from vae.registry import KINDS
-from vae.trial_run import try_components
+from vae.rehearsal import try_components
 
 
 def find_own(

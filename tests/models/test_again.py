@@ -25,7 +25,7 @@ from tests.conftest import Workspace
 from tests.execution.test_worker import SMALL, some_task
 from tests.generated import noise, write_npz
 from tests.tracked import TrackedRun, runs
-from vae import user_code
+from vae.components import user_code
 from vae.errors import Diverged
 
 QUESTION = """
