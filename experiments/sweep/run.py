@@ -39,10 +39,12 @@ from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
 from experiments.tracking.reachable import check_reachable, check_storage
 from experiments.tracking.run_record import OVER
+from experiments.tracking.shared_view import offer, where_to_look
 from experiments.tracking.study_summary import TAG
 from experiments.tracking.uris import checkpoint_folder, optuna_storage
 from experiments.tracking.writer import ExperimentWriter
 from vae.components import user_code
+from vae.configuration import RETURN_SCALE_FIELDS
 from vae.data import decoded
 from vae.errors import BadInput
 
@@ -104,6 +106,16 @@ def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> St
 
     storage = options.optuna_storage or optuna_storage(options.tracking_uri)
     return Study(experiment.study_name, plan, storage)
+
+
+def _sorted_by(experiment: Experiment) -> str:
+    """What MLflow's table sorts by: nll across what the return does not compare."""
+    axes = experiment.study.space if experiment.study else {}
+    varies = any(
+        axis in axes or len({c.flat[axis] for c in experiment.configurations}) > 1
+        for axis in RETURN_SCALE_FIELDS
+    )
+    return "nll" if varies or experiment.metric != "return" else "return"
 
 
 class _Sweep:
@@ -217,6 +229,7 @@ class _Sweep:
     def _begin(self) -> None:
         """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
         records = self._snapshot.trials
+        offer(self._tracker, by=_sorted_by(self._experiment))
         if self._study:
             todo = {i for i, record in records.items() if record.state not in OVER}
             settled = records.keys() - todo
@@ -261,14 +274,18 @@ class _Sweep:
         self._shown.on_event(event)
 
     def _outcome(self, interruption: str) -> Outcome:
-        study_summary = None
+        study_summary, page = None, ""
         if self._study:
             study_summary = self._study.study_summary()
-            with contextlib.suppress(TrackingLost):  # then the outcome says so already
+        with contextlib.suppress(TrackingLost):  # then the outcome says so already
+            if study_summary:
                 self._tracker.tag_experiment(TAG, study_summary.to_json())
+            page = where_to_look(self._tracker)
         n_left = self._proposer.n_left
         if interruption == "out of time" and not n_left:  # it came at the very end
             interruption = ""
         self._estimate_anew_at = 0.0
         seconds_left = self._seconds_left() if interruption == "out of time" else None
-        return Outcome(self._results.count(), n_left, study_summary, interruption, seconds_left)
+        return Outcome(
+            self._results.count(), n_left, study_summary, interruption, seconds_left, page
+        )
