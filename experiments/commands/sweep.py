@@ -14,7 +14,7 @@ from experiments.spec.yaml_files import SHIPPED, find_experiment
 from experiments.sweep.options import Options
 from experiments.sweep.parser import check_arguments, sweep_parser
 from experiments.sweep.progress import counting_images
-from experiments.tracking.uris import checkpoint_folder, default_uri
+from experiments.tracking.uris import checkpoint_folder, default_uri, is_server
 from vae.data.datasets import place
 
 
@@ -58,6 +58,9 @@ def _main() -> int:
     # What ships is named by its experiment: a person may have one that is called as its file is.
     named = experiment.name if path.parent == SHIPPED else arguments.experiment
     compare = command("analyze", named, *store)
+    if outcome.page and not outcome.interruption:
+        shown_by = "" if is_server(options.tracking_uri) else " (make ui)"
+        print(f"In MLflow{shown_by}: {outcome.page}", file=sys.stderr)
     print(outcome.closing_line(typed_command(), compare), file=sys.stderr)
     return outcome.exit_code
 

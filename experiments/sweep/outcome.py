@@ -17,6 +17,7 @@ class Outcome:
     Attributes:
         interruption: what kept it from its end, if anything did
         seconds_left: that the rest would take, if the sweep ran out of time
+        page: where MLflow shows it; empty where its store is gone
     """
 
     counts: Counts
@@ -24,6 +25,7 @@ class Outcome:
     study_summary: StudySummary | None
     interruption: str = ""
     seconds_left: float | None = None
+    page: str = ""
 
     @property
     def exit_code(self) -> int:

@@ -49,10 +49,12 @@ from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
 from experiments.tracking.reachable import check_reachable, check_storage
 from experiments.tracking.run_record import OVER, STOPPED
+from experiments.tracking.shared_view import offer, where_to_look
 from experiments.tracking.study_summary import TAG
 from experiments.tracking.uris import checkpoint_folder
 from experiments.tracking.writer import ExperimentWriter
 from vae.components import user_code
+from vae.configuration import RETURN_SCALE_FIELDS
 from vae.data import decoded
 from vae.errors import BadInput
 
@@ -118,6 +120,16 @@ def _read_lessons(experiment: Experiment, plan: StudyPlan, options: Options) -> 
     study = find_study(experiment, plan, options.study_storage)
     learned = study.learned_from if study else {}
     return list(read_lessons(experiment, plan, options.tracking_uri, learned))
+
+
+def _sorted_by(experiment: Experiment) -> str:
+    """What MLflow's table sorts by: nll across what the return does not compare."""
+    axes = experiment.study.space if experiment.study else {}
+    varies = any(
+        axis in axes or len({c.flat[axis] for c in experiment.configurations}) > 1
+        for axis in RETURN_SCALE_FIELDS
+    )
+    return "nll" if varies or experiment.metric != "return" else "return"
 
 
 class _Sweep:
@@ -252,6 +264,7 @@ class _Sweep:
         """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
         records = self._snapshot.trials
         stopped = self._snapshot.stopped
+        offer(self._tracker, by=_sorted_by(self._experiment))
         if self._study:
             todo = {i for i, record in records.items() if record.state not in OVER} - stopped.keys()
             settled = records.keys() - todo
@@ -301,15 +314,19 @@ class _Sweep:
         self._shown.on_event(event)
 
     def _outcome(self, interruption: str) -> Outcome:
-        study_summary = None
+        study_summary, page = None, ""
         if self._study:
             n_not_tracked = len(self._stores.not_tracked) if self._stores else 0
             study_summary = replace(self._study.study_summary(), n_not_tracked=n_not_tracked)
-            with contextlib.suppress(TrackingLost, TrackingRefused):  # the outcome says so already
+        with contextlib.suppress(TrackingLost, TrackingRefused):  # the outcome says so already
+            if study_summary:
                 self._tracker.tag_experiment(TAG, study_summary.to_json())
+            page = where_to_look(self._tracker)
         n_left = self._proposer.n_left
         if interruption == "out of time" and not n_left:  # it came at the very end
             interruption = ""
         self._estimate_anew_at = 0.0
         seconds_left = self._seconds_left() if interruption == "out of time" else None
-        return Outcome(self._results.count(), n_left, study_summary, interruption, seconds_left)
+        return Outcome(
+            self._results.count(), n_left, study_summary, interruption, seconds_left, page
+        )

@@ -193,9 +193,13 @@ class Reader:
 
     def link(self, run_id: str) -> str:
         """Where a run can be looked at: on the tracking server, or in the UI of `make ui`."""
+        return f"{self.link_of_runs()}/{run_id}"
+
+    def link_of_runs(self) -> str:
+        """Where all runs can be looked at."""
         server = self.uri if self.uri.startswith("http") else "http://127.0.0.1:5000"
         server = without_credentials(server).rstrip("/")
-        return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        return f"{server}/#/experiments/{self.experiment_id}/runs"
 
 
 def experiment_names(uri: str) -> list[str]:
