@@ -15,7 +15,7 @@ from benchmarks.data import data_folder
 from benchmarks.figures import Figure
 from benchmarks.options import Options
 from experiments.cli import Parser, run_command
-from vae.registry import check_name
+from vae.components.registry import check_name
 
 ROWS = ("peak", "diagnostics", "startup", "growth", "overhead", "peers", "versus_reference")
 """The modules of this package that have a `measure`; the longest comes last."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vae.components import check_component
-from vae.decoded import prepare, read
+from vae.components.component import check_component
+from vae.data.decoded import prepare, read
 from vae.errors import BadInput
 
 SMALL = "small"

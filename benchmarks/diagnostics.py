@@ -30,11 +30,11 @@ def measure(options: Options) -> list[Figure]:
 
 def _shares(configuration: Configuration, options: Options) -> list[float]:
     """By repetition; the first, which warms up, is left out."""
-    from vae.diagnostics import latent_use
-    from vae.evaluation import evaluate
+    from vae.evaluation.diagnostics import latent_use
+    from vae.evaluation.terms import evaluate
+    from vae.evaluation.yardstick import score
     from vae.splits import load_splits
     from vae.training import Training, fit
-    from vae.yardstick import score
 
     splits = load_splits(configuration, str(options.data_dir))
     training = Training(Trial(configuration=configuration, seed=0), splits.train.shape)

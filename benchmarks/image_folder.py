@@ -21,9 +21,9 @@ from typing import TypeVar
 import numpy as np
 
 from experiments.cli import Parser, positive_int, run_command
-from vae.components import Component
-from vae.datasets import check_dataset, complete, place
-from vae.decoded import prepare
+from vae.components.component import Component
+from vae.data.datasets import check_dataset, complete, place
+from vae.data.decoded import prepare
 
 _N_WORKERS, _N_STEPS, _BATCH = 4, 200, 100
 
@@ -110,7 +110,7 @@ def _work(component: Component, data_dir: str, barrier: Barrier, results: Queue[
     import torch
 
     from experiments.execution.process import prepare_process
-    from vae.components import check_component
+    from vae.components.component import check_component
     from vae.splits import split
 
     prepare_process()

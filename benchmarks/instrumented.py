@@ -115,6 +115,6 @@ def _no_finals(training: Any, splits: Any, diagnostics: bool) -> Any:
 
 
 def _terms() -> Any:
-    from vae.evaluation import Terms
+    from vae.evaluation.terms import Terms
 
     return Terms(reconstruction=30.0, kl=10.0)

@@ -28,10 +28,10 @@ def run(fields: dict[str, str], epochs: int, tracking_uri: str) -> float:
     from experiments.execution.process import prepare_process
     from experiments.execution.worker import epoch_metrics
     from vae.configuration import Configuration, Trial
-    from vae.evaluation import evaluate
+    from vae.evaluation.terms import evaluate
+    from vae.evaluation.yardstick import score
     from vae.splits import load_splits
     from vae.training import Training, fit
-    from vae.yardstick import score
 
     prepare_process()
     trial = Trial(configuration=Configuration(dataset=DATASET, epochs=epochs, **fields), seed=0)

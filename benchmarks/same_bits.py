@@ -20,9 +20,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from vae.configuration import Configuration, Trial
-from vae.errors import BadInput
-from vae.registry import (
+from vae.components.registry import (
     BETA_SCHEDULES,
     ENCODERS,
     LOSSES,
@@ -30,6 +28,8 @@ from vae.registry import (
     TRANSFORMS,
     check_loss_fits,
 )
+from vae.configuration import Configuration, Trial
+from vae.errors import BadInput
 
 _SMALL = {"dataset": "mnist5k", "val_size": 2900, "epochs": 2, "nll_images": 50, "nll_samples": 20}
 _SIZES = (
@@ -78,10 +78,10 @@ def digests(backwards: bool) -> dict[str, str]:
 
 
 def _digest(trial: Trial) -> str:
-    from vae.evaluation import evaluate
+    from vae.evaluation.terms import evaluate
+    from vae.evaluation.yardstick import score
     from vae.splits import load_splits
     from vae.training import Training, fit
-    from vae.yardstick import score
 
     configuration = trial.configuration
     splits = load_splits(configuration, data_dir="")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vae.components.registry import check_name
 from vae.configuration import NLL_FIELDS, RETURN_SCALE_FIELDS
-from vae.registry import check_name
 
 
 class Direction(StrEnum):

@@ -17,8 +17,8 @@ from benchmarks.instrumented import TrialTime
 from benchmarks.options import Options
 from benchmarks.overhead import overhead_share, seconds_per_trial
 from vae.configuration import Configuration
-from vae.idx_files import mnist
-from vae.small_sets import mnist5k
+from vae.data.idx_files import mnist
+from vae.data.small_sets import mnist5k
 
 MNIST = (1, 28, 28)
 

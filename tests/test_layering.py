@@ -12,7 +12,11 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-VAE = [f"vae.{p.stem}" for p in (REPOSITORY / "vae").glob("*.py") if p.stem != "__init__"]
+VAE = [
+    ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+    for path in (REPOSITORY / "vae").rglob("*.py")
+    if path.stem != "__init__"
+]
 
 
 def loaded(code: str) -> set[str]:
@@ -54,53 +58,70 @@ def test_ray_is_not_needed_unless_it_is_asked_for() -> None:
     assert "ray" not in modules
 
 
-ORDER = (
-    "secrets", "formatting", "metrics", "spec", "tracking", "cli", "analysis", "planning",
-    "execution", "proposers", "sweep", "reporting", "models", "commands",
-)  # fmt: skip
-"""The packages of `experiments`, each of which imports from those before it alone."""
+ORDER = {
+    "experiments": (
+        "secrets", "formatting", "metrics", "spec", "tracking", "cli", "analysis", "planning",
+        "execution", "proposers", "sweep", "reporting", "models", "commands",
+    ),
+    "vae": (
+        "errors", "randomness", "components", "data", "resolution", "consistency", "configuration",
+        "distributions", "layers", "encoders", "decoders", "losses", "objectives", "transforms",
+        "model", "splits", "evaluation", "optimizer", "schedules", "training", "checkpoints",
+        "rehearsal", "archive",
+    ),
+}  # fmt: skip
+"""What a folder holds, each of which imports from those before it alone."""
 
 
-def imported_packages(path: Path) -> set[str]:
-    """The packages of `experiments` that a module imports anywhere, lazily or for types, too."""
+def imported(path: Path, package: str, types: bool) -> set[str]:
+    """What of `package` a module imports anywhere, lazily, too, and for `types` alone or not."""
     modules: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "experiments":
-            modules += [f"experiments.{alias.name}" for alias in node.names]
+    tree = ast.parse(path.read_text())
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in for_types and not types:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module == package:
+            modules += [f"{package}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             modules.append(node.module or "")
         elif isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
-    return {m.split(".")[1] for m in modules if m.startswith("experiments.")}
+    return {m.split(".")[1] for m in modules if m.startswith(f"{package}.")}
 
 
-def test_no_import_goes_backwards() -> None:
-    folder = REPOSITORY / "experiments"
+@pytest.mark.parametrize(("package", "types"), [("experiments", True), ("vae", False)])
+def test_no_import_goes_backwards(package: str, types: bool) -> None:
+    folder, order = REPOSITORY / package, ORDER[package]
     backwards = [
-        f"{path.relative_to(folder)} imports {package}"
+        f"{path.relative_to(folder)} imports {name}"
         for path in folder.rglob("*.py")
         if path != folder / "__init__.py"
-        for package in imported_packages(path)
-        if ORDER.index(package) > ORDER.index(path.relative_to(folder).parts[0].removesuffix(".py"))
+        for name in imported(path, package, types)
+        if order.index(name) > order.index(path.relative_to(folder).parts[0].removesuffix(".py"))
     ]
     assert backwards == []
 
 
-def test_the_map_of_packages_leaves_none_out() -> None:
-    import experiments
-
-    folder = REPOSITORY / "experiments"
-    packages = {p.stem for p in folder.glob("*.py")} | {
-        p.parent.name for p in folder.glob("*/*.py")
-    }
-    entries = re.findall(r"^    (\w+(?:, \w+)*)  ", experiments.__doc__ or "", re.MULTILINE)
-    assert ", ".join(entries).split(", ") == list(ORDER)
-    assert set(ORDER) == packages - {"__init__"}
+@pytest.mark.parametrize("package", ORDER)
+def test_the_map_of_a_package_leaves_nothing_out(package: str) -> None:
+    folder = REPOSITORY / package
+    held = {p.stem for p in folder.glob("*.py")} | {p.parent.name for p in folder.glob("*/*.py")}
+    told = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    entries = re.findall(r"^    (\w+(?:, \w+)*)(?:$|  )", told, re.MULTILINE)
+    assert ", ".join(entries).split(", ") == list(ORDER[package])
+    assert set(ORDER[package]) == held - {"__init__"}
 
 
 def test_packages_import_nothing_by_themselves() -> None:
-    for path in (REPOSITORY / "experiments").glob("*/__init__.py"):
-        assert path.read_text() == "", path
+    for package in ORDER:
+        for path in (REPOSITORY / package).glob("*/__init__.py"):
+            assert path.read_text() == "", path
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from vae import user_code
+from vae.components import user_code
+from vae.components.user_code import Code
 from vae.configuration import NUMBERS_VERSION, Trial, explain
 from vae.errors import BadInput, at
 from vae.layers import Shape
 from vae.model import VAE
-from vae.user_code import Code
 
 WEIGHTS, DESCRIPTION, CODE = "weights.safetensors", "configuration.json", "code"
 """The names of the files, and of the folder of the user's own."""

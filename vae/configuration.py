@@ -20,14 +20,14 @@ from pydantic import (
     model_validator,
 )
 
-from vae.components import Component
+from vae.components.component import Component
+from vae.components.registry import KINDS, check_name
+from vae.components.signatures import with_tuples
 from vae.consistency import check_consistency
-from vae.datasets import describe
-from vae.decoding import DataSet
+from vae.data.datasets import describe
+from vae.data.source import DataSet
 from vae.errors import BadInput
-from vae.registry import KINDS, check_name
 from vae.resolution import all_options, check_named, checked_before, own_options, resolve_components
-from vae.signatures import with_tuples
 
 NLL_FIELDS = ("nll_samples", "nll_images")
 """Fields that are the same for all trials of an experiment, or their nll could not be compared."""

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from vae.components.registry import ACTIVATIONS, GIVES_BITS, check_loss_fits, check_name
 from vae.errors import BadInput
-from vae.registry import ACTIVATIONS, GIVES_BITS, check_loss_fits, check_name
 
 if TYPE_CHECKING:
     from vae.configuration import Configuration

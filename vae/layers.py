@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vae.registry import ACTIVATIONS, check_name
+from vae.components.registry import ACTIVATIONS, check_name
 
 Shape = tuple[int, int, int]
 """(channels, height, width)"""

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vae.components import Component, check_component
-from vae.datasets import check_dataset
+from vae.components.component import Component, check_component
+from vae.components.registry import KINDS, check_name
+from vae.data.datasets import check_dataset
 from vae.errors import BadInput, at
-from vae.registry import KINDS, check_name
 
 
 def resolve_components(

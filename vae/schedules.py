@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vae.components import Component
+    from vae.components.component import Component
     from vae.configuration import Configuration
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vae import datasets, decoded
-from vae.components import Component
+from vae.components.component import Component
 from vae.configuration import Configuration
+from vae.data import datasets, decoded
 from vae.transforms import Batches, Rounded, bits_of, grayscale, identity, static_bits
 
 _TRAIN_STREAM, _TEST_STREAM = 0, 1

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vae.configuration import Trial
 from vae.errors import Diverged
-from vae.evaluation import Terms, Totals, evaluate
+from vae.evaluation.terms import Terms, Totals, evaluate
 from vae.layers import Shape
 from vae.model import VAE, fresh_model, start_at_data
 from vae.objectives import minimised

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from vae import data_cache
+from vae.data import cache
 from vae.layers import Shape
 
 BINARIZATION_SEED = 3435
@@ -204,9 +204,9 @@ def static_bits(images: np.ndarray, stream: int, gray: bool = False) -> Bits:
 
     packed_shape = len(images), (math.prod(shape) + 7) // 8
     name = f"bits-{stream}-{'gray' if gray else 'all'}.npy"
-    path = data_cache.beside(images, name) if math.prod(packed_shape) > _LARGE else None
+    path = cache.beside(images, name) if math.prod(packed_shape) > _LARGE else None
     if path is not None:  # all workers map one file
-        made = data_cache.made_once(path, packed_shape, lambda: _packed(chunks(), stream))
+        made = cache.made_once(path, packed_shape, lambda: _packed(chunks(), stream))
         return Bits(torch.from_numpy(made), shape)
     packed = np.empty(packed_shape, dtype=np.uint8)
     for i, bits in enumerate(_packed(chunks(), stream)):

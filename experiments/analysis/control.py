@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from experiments.analysis.trial_columns import fields_among, varying_fields
+from vae.components.registry import check_name
 from vae.configuration import Configuration
 from vae.errors import BadInput
-from vae.registry import check_name
 
 
 def find_control(

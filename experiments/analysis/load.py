@@ -18,8 +18,8 @@ from experiments.tracking.reachable import check_reachable
 from experiments.tracking.reader import Reader
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
 from experiments.tracking.uris import default_uri, tracking_address
+from vae.components.signatures import with_tuples
 from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial, as_written_today
-from vae.signatures import with_tuples
 
 
 def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFrame:

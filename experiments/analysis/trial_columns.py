@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from experiments.formatting import format_value
+from vae.components.registry import KINDS
 from vae.configuration import Configuration
-from vae.registry import KINDS
 
 FIELDS = tuple(name for name in Configuration.model_fields if name not in ("options", "digests"))
 """The configuration fields that every trial has."""

@@ -10,7 +10,7 @@ from typing import NoReturn
 from experiments.cli import Parser, check_can_be_made, positive_int, run_command
 from experiments.spec.yaml_files import code_folder
 from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
-from vae.datasets import check_dataset, place
+from vae.data.datasets import check_dataset, place
 from vae.errors import at
 
 MOST_SAMPLES = 5000

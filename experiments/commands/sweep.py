@@ -14,7 +14,7 @@ from experiments.sweep.options import Options
 from experiments.sweep.parser import sweep_parser
 from experiments.sweep.progress import counting_images
 from experiments.tracking.uris import checkpoint_folder, default_uri
-from vae.datasets import place
+from vae.data.datasets import place
 
 
 def main() -> NoReturn:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vae.diagnostics import latent_use
-from vae.evaluation import check_finite, evaluate
-from vae.probes import probe
+from vae.evaluation.diagnostics import latent_use
+from vae.evaluation.probes import probe
+from vae.evaluation.terms import check_finite, evaluate
+from vae.evaluation.yardstick import bits_per_dim, score
 from vae.splits import Splits
 from vae.training import EpochMetrics, Training
-from vae.yardstick import bits_per_dim, score
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from experiments.spec.pictures import Pictures
+from vae.components.user_code import Code
 from vae.configuration import Trial
-from vae.user_code import Code
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from experiments.execution.messages import Event, Task, TaskState, TrialResult
-from vae import decoded, user_code
-from vae.components import Component
+from vae.components import user_code
+from vae.components.component import Component
+from vae.data import decoded
 from vae.errors import BadInput
 
 LAST_WORD_SECONDS = 5

@@ -24,9 +24,10 @@ from experiments.spec.pictures import Pictures
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.retries import NO_ROOM
 from experiments.tracking.trial_writer import TrialWriter
-from vae import archive, checkpoints, user_code
+from vae import archive, checkpoints
+from vae.components import user_code
 from vae.errors import Diverged
-from vae.images import reconstructions, samples
+from vae.evaluation.pictures import reconstructions, samples
 from vae.splits import Splits, load_splits
 from vae.training import Training, fit
 

@@ -12,15 +12,15 @@ from experiments.models.load import SelectedRun, load_archived
 from experiments.sweep.progress import counting, counting_images
 from vae.archive import Archived, Description
 from vae.configuration import NUMBERS_VERSION, Configuration
-from vae.datasets import check_dataset, complete, describe, place
-from vae.decoded import prepare
-from vae.decoding import by
-from vae.diagnostics import latent_use
+from vae.data.datasets import check_dataset, complete, describe, place
+from vae.data.decoded import prepare
+from vae.data.source import by
 from vae.errors import BadInput, at
-from vae.evaluation import evaluate
-from vae.probes import accuracies, negative_elbo, nll_gap
+from vae.evaluation.diagnostics import latent_use
+from vae.evaluation.probes import accuracies, negative_elbo, nll_gap
+from vae.evaluation.terms import evaluate
+from vae.evaluation.yardstick import bits_per_dim, estimate_nll, likelihood
 from vae.splits import Splits, split
-from vae.yardstick import bits_per_dim, estimate_nll, likelihood
 
 ROUNDING = 1e-5
 """Relative; by what the same computation differs on another processor or version of torch."""

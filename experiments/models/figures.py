@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from experiments.models.evaluate import LoadedModel
 from experiments.reporting.plots import COLOURS, MARKERS, SETTINGS
-from vae import images
 from vae.errors import BadInput
+from vae.evaluation import pictures
 
 _WIDTH = 6.4
 """Of every picture, in inches; a caption wraps at it."""
@@ -99,12 +99,12 @@ def _show(figure: Figure, axes: Axes, picture: np.ndarray, title: str) -> None:
 
 
 def _samples(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
-    picture = images.samples(subject.archived.model, 120, 15)
+    picture = pictures.samples(subject.archived.model, 120, 15)
     _show(figure, axes, picture, "samples: decoded z ~ N(0, I)")
 
 
 def _reconstructions(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
-    picture = images.reconstructions(subject.archived.model, subject.splits.test, 45, 15)
+    picture = pictures.reconstructions(subject.archived.model, subject.splits.test, 45, 15)
     _show(figure, axes, picture, "test images, each row over its reconstructions")
 
 
@@ -119,7 +119,7 @@ def _interpolations(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     ends = torch.from_numpy(np.roll(firsts, -1)).to(device)
     starts = torch.from_numpy(firsts).to(device)
     batch = subject.splits.test.batch
-    picture = images.interpolations(subject.archived.model, batch(starts), batch(ends), 13)
+    picture = pictures.interpolations(subject.archived.model, batch(starts), batch(ends), 13)
     _show(
         figure,
         axes,
@@ -133,9 +133,9 @@ def _traversals(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     model, test = subject.archived.model, subject.splits.test
     device = next(model.parameters()).device
     first = test.batch(torch.arange(min(500, len(test)), device=device))
-    latents = images.most_used_latents(model, first, 10)
+    latents = pictures.most_used_latents(model, first, 10)
     values = torch.linspace(-3, 3, 15, device=device)
-    picture = images.traversals(model, first[:1], latents, values)
+    picture = pictures.traversals(model, first[:1], latents, values)
     _show(
         figure,
         axes,
@@ -151,14 +151,14 @@ def _manifold(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     _show(
         figure,
         axes,
-        images.manifold(subject.archived.model),
+        pictures.manifold(subject.archived.model),
         "decoded codes, at equal steps of N(0, I)",
     )
 
 
 def _codes(subject: LoadedModel, figure: Figure, axes: Axes) -> None:
     """The means of q(z | x) of the test images, each class by colour, marker and name."""
-    means = images.posterior_means(subject.archived.model, subject.splits.test)
+    means = pictures.posterior_means(subject.archived.model, subject.splits.test)
     labels = subject.splits.test_labels
     figure.set_size_inches(_WIDTH, _WIDTH)
     if labels is None:

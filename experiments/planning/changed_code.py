@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from experiments.spec.experiment import Experiment
 from experiments.tracking.run_record import RunRecord
-from vae.components import Component
-from vae.registry import KINDS
+from vae.components.component import Component
+from vae.components.registry import KINDS
 
 _Versions = dict[tuple[str, str], Counter[str]]
 """By field and value, how many trials were run with each digest."""

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from vae.components.signatures import check_value
 from vae.errors import at
-from vae.signatures import check_value
 
 
 def combinations(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vae.components import Component
+from vae.components.component import Component
 from vae.configuration import Configuration
 from vae.errors import BadInput
-from vae.scored_pixels import scored_pixels
+from vae.evaluation.scored_pixels import scored_pixels
 
 
 def refuse_other_pixels(configurations: Iterable[Configuration]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vae.components.signatures import check_value
 from vae.configuration import Configuration
 from vae.errors import BadInput
-from vae.signatures import check_value
 
 Fields = Mapping[str, Any]
 

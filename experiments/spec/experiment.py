@@ -29,12 +29,12 @@ from experiments.spec.search_space import StudyPlan, StudySection
 from experiments.spec.sections import DataSetName, Fields, Grid, Name, Rule, ZipGroup
 from experiments.spec.seeds import parse_seeds
 from experiments.spec.yaml_files import SHIPPED, parse_yaml, read_yaml
-from vae.components import Component
+from vae.components.component import Component
+from vae.components.registry import KINDS, check_name
 from vae.configuration import RETURN_SCALE_FIELDS, Configuration, Trial, explain
 from vae.consistency import warnings
-from vae.datasets import describe
+from vae.data.datasets import describe
 from vae.errors import BadInput, at
-from vae.registry import KINDS, check_name
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,11 @@ def load_experiment(
 def try_components(experiment: Experiment) -> None:
     """Raise BadInput, FILE:LINE, for what of the user's own code does not do what it is to do."""
     if any(component.is_code for component in experiment.components):
-        from vae import trial_run  # torch takes its time to import
+        from vae import rehearsal  # torch takes its time to import
 
         study = experiment.study
         tried = study.corner_configurations() if study else experiment.configurations
-        trial_run.try_components(tried)
+        rehearsal.try_components(tried)
 
 
 class _SweepFile(BaseModel):

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vae.components.registry import check_name
 from vae.configuration import explain
 from vae.errors import BadInput
-from vae.registry import check_name
 
 _MOST = 10
 """Pictures of a trial where its experiment does not say: they are what tracking pays most for."""

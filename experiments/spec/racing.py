@@ -19,9 +19,9 @@ from pydantic import (
 from experiments.spec.axes import folder_of
 from experiments.spec.comparable import refuse_other_pixels
 from experiments.spec.control import Fields, find_control, write_control
+from vae.components.registry import check_name
 from vae.configuration import Configuration, check_field
 from vae.errors import BadInput, at
-from vae.registry import check_name
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vae.components import Component
+from vae.components.component import Component
+from vae.components.registry import KINDS
 from vae.configuration import Configuration, default_sizes, explain
-from vae.datasets import complete, describe
+from vae.data.datasets import complete, describe
 from vae.errors import BadInput
-from vae.registry import KINDS
 from vae.resolution import all_options, check_named, own_options
 
 DEFAULTS: dict[str, Any] = {

@@ -24,16 +24,16 @@ from experiments.spec.comparable import refuse_other_pixels
 from experiments.spec.first import check_first, checked_fields
 from experiments.spec.ranges import Choices, Range, Space, check_bounds, check_range
 from experiments.spec.resolver import DEFAULTS, Resolver, refuse_unused_options
-from vae.components import Component
+from vae.components.component import Component
+from vae.components.registry import KINDS, check_name
+from vae.components.signatures import check_value
 from vae.configuration import (
     NUMBERS_VERSION,
     RETURN_SCALE_FIELDS,
     Configuration,
 )
 from vae.errors import BadInput, at
-from vae.registry import KINDS, check_name
 from vae.resolution import all_options
-from vae.signatures import check_value
 
 SAMPLERS = ("cmaes", "gp", "qmc", "random", "tpe")
 LEARNING_SAMPLERS = ("gp", "tpe")

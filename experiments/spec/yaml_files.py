@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from vae.components.registry import check_name
 from vae.errors import BadInput
-from vae.registry import check_name
 
 _TYPES = ("bool", "float", "int", "str", "timestamp")
 

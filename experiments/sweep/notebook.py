@@ -19,9 +19,9 @@ from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.progress import counting_images
 from experiments.tracking.uris import default_uri
-from vae.datasets import place
+from vae.components.registry import check_name
+from vae.data.datasets import place
 from vae.errors import BadInput
-from vae.registry import check_name
 
 if TYPE_CHECKING:
     import pandas as pd

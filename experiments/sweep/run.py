@@ -51,7 +51,8 @@ from experiments.tracking.run_record import OVER
 from experiments.tracking.study_summary import TAG
 from experiments.tracking.uris import checkpoint_folder
 from experiments.tracking.writer import ExperimentWriter
-from vae import decoded, user_code
+from vae.components import user_code
+from vae.data import decoded
 from vae.errors import BadInput
 
 if TYPE_CHECKING:

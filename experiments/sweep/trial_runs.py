@@ -17,8 +17,9 @@ from experiments.tracking.provenance import Provenance
 from experiments.tracking.run_record import RETRIED, RunRecord, State
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
-from vae import datasets, decoded, user_code
+from vae.components import user_code
 from vae.configuration import Trial
+from vae.data import datasets, decoded
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.secrets import mask
-from vae.user_code import Code
+from vae.components.user_code import Code
 
 _CODE = Path(__file__).resolve().parents[2]
 _OWN = str(Path(__file__).resolve().relative_to(_CODE))

@@ -31,7 +31,7 @@ from experiments.tracking.retries import connect, patiently
 from experiments.tracking.run_record import RunRecord, State, mlflow_status, seeds_asked_for
 from experiments.tracking.uris import sqlite_path, use_write_ahead_log
 from vae.configuration import NUMBERS_VERSION, Configuration, Trial
-from vae.scored_pixels import scored_pixels
+from vae.evaluation.scored_pixels import scored_pixels
 
 # MLflow's UI would otherwise open on its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}

@@ -14,7 +14,7 @@ import pytest
 from experiments import load_model, load_trials
 from tests.conftest import Workspace, environment
 from tests.tracked import runs
-from vae import user_code
+from vae.components import user_code
 from vae.errors import BadInput
 
 NETS = '''

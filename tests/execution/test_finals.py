@@ -19,8 +19,8 @@ from tests.execution.test_worker import some_task
 from tests.generated import noise, write_npz
 from tests.tracked import TrackedRun, runs
 from vae.configuration import Configuration
-from vae.datasets import check_dataset, complete, place
-from vae.decoded import prepare
+from vae.data.datasets import check_dataset, complete, place
+from vae.data.decoded import prepare
 
 FIELDS: dict[str, Any] = {
     "dataset": "mnist5k", "encoder": "mlp1", "hidden_dim": 16, "latent_dim": 3,

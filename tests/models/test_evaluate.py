@@ -167,8 +167,8 @@ def test_progress_tells_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nothing"], ["no run and no experiment 'nothing'"]),
-        (["0" * 32], ["no run and no experiment"]),
+        (["nothing"], ["no run is called 'nothing', and nothing of experiment 'nothing' is"]),
+        (["0" * 32], ["no run is called '0000"]),
         (["RUN", "--samples", "0"], ["--samples", "from 1"]),
         (["RUN", "--samples", "5001"], ["--samples", "at most 5000"]),
         (["RUN", "--dataset", "mnits"], ["--dataset", "did you mean 'mnist'?"]),

@@ -14,9 +14,9 @@ from tests.complaints import complaint
 from tests.conftest import Workspace
 from tests.generated import noise, write_cifar10, write_images, write_npz
 from tests.tracked import TrackedRun, runs
-from tests.vae.test_datasets import FUNCTION
-from tests.vae.test_image_folders import bad_folder
-from tests.vae.test_npz_files import damaged
+from tests.vae.data.test_datasets import FUNCTION
+from tests.vae.data.test_image_folders import bad_folder
+from tests.vae.data.test_npz_files import damaged
 
 EXPERIMENT = """
 name: own

@@ -30,7 +30,7 @@ from tests.servers import MlflowServer
 from tests.tracked import numbers, runs
 from tests.vae.test_archive import Payload
 from vae.errors import BadInput
-from vae.evaluation import evaluate
+from vae.evaluation.terms import evaluate
 from vae.splits import load_splits
 
 ONE = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=sse"]
@@ -64,7 +64,7 @@ def test_the_kept_model_is_had_back_by_its_run_id_alone(
         "import experiments.execution.worker as w\n"
         "assert 'torch' in sys.modules\nw.prepare_process()\n"
         "from vae.configuration import Trial\nfrom vae.splits import load_splits\n"
-        "from vae.evaluation import evaluate\nfrom vae.yardstick import score\n"
+        "from vae.evaluation.terms import evaluate\nfrom vae.evaluation.yardstick import score\n"
         "model = load_model(sys.argv[1])\ntrial = Trial.model_validate_json(sys.argv[2])\n"
         "splits = load_splits(trial.configuration, 'data')\n"
         "terms = evaluate(model, splits.test, trial.seed)\n"

@@ -14,7 +14,7 @@ from experiments.tracking import provenance as module
 from experiments.tracking.provenance import provenance, user_name
 from tests.tracked import runs
 from tests.written import write
-from vae.user_code import read_code
+from vae.components.user_code import read_code
 
 OWN = Path("experiments/tracking/provenance.py")
 """That the code is a repository's own is seen by this file."""

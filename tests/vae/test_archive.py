@@ -14,9 +14,9 @@ import torch
 from safetensors import torch as safetensors
 
 from tests.conftest import REPOSITORY
-from vae import registry, user_code
 from vae.archive import DESCRIPTION, WEIGHTS, pack, unpack
-from vae.components import check_component
+from vae.components import registry, user_code
+from vae.components.component import check_component
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 from vae.layers import Shape

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Normal
 from torch.distributions import ContinuousBernoulli as LibraryContinuousBernoulli
 
-from vae import registry
-from vae.components import check_component
+from vae.components import registry
+from vae.components.component import check_component
 from vae.losses import BinaryCrossEntropy, ContinuousBernoulli, Gaussian, Loss, SumOfSquaredErrors
 
 every_loss = pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from vae import registry
+from vae.components import registry
 from vae.configuration import Configuration
 from vae.layers import Shape
 from vae.model import fresh_model, start_at_data

@@ -11,9 +11,9 @@ import pytest
 from tests.vae.test_training import numbers, small, splits, start
 from vae.configuration import Configuration
 from vae.errors import BadInput
+from vae.rehearsal import try_components
 from vae.resolution import check_named
 from vae.training import fit
-from vae.trial_run import try_components
 
 OWN = '''
 import torch

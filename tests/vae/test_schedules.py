@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.vae.test_training import numbers, small, splits, start
 from vae import checkpoints, schedules
+from vae.components.registry import BETA_SCHEDULES, LR_SCHEDULES
 from vae.configuration import Configuration
-from vae.registry import BETA_SCHEDULES, LR_SCHEDULES
 from vae.schedules import Pace, Progress
 from vae.training import fit
 

@@ -11,11 +11,11 @@ import torch
 
 from tests.conftest import REPOSITORY
 from tests.generated import noise, write_mnist, write_npz
-from vae import decoded
-from vae.components import Component, check_component
+from vae.components.component import Component, check_component
 from vae.configuration import Configuration
-from vae.datasets import check_dataset, complete, place
-from vae.decoded import prepare, read
+from vae.data import decoded
+from vae.data.datasets import check_dataset, complete, place
+from vae.data.decoded import prepare, read
 from vae.splits import Splits, load_splits, split
 from vae.transforms import Batches, binarize, luma
 
@@ -147,15 +147,15 @@ import sys
 import torch
 from experiments.execution.process import prepare_process
 from tests.vae.test_splits import private_memory
-from vae.components import Component, check_component
+from vae.components.component import Component, check_component
 from vae.configuration import Configuration
-from vae.datasets import built_in
+from vae.data.datasets import built_in
 from vae.splits import split
 dataset, digest, data_dir, *transforms = sys.argv[1:]
 prepare_process()
 component = check_component("dataset", "mnist")
 if digest:
-    component = built_in("dataset", dataset, "vae.npz_files:npz_file", digest)
+    component = built_in("dataset", dataset, "vae.data.npz_files:npz_file", digest)
     component = component.with_options({"yardstick": "bernoulli"})
 before = private_memory()
 for transform in transforms:

@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vae import checkpoints, registry
+from vae import checkpoints
+from vae.components import registry
 from vae.configuration import Configuration, Trial
 from vae.errors import Diverged
-from vae.evaluation import Terms
+from vae.evaluation.terms import Terms
 from vae.splits import Splits
 from vae.training import EpochMetrics, Training, fit
 from vae.transforms import binarize, dynamic_binarize, grayscale, identity

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vae import registry
-from vae.components import check_component
+from vae.components import registry
+from vae.components.component import check_component
 from vae.transforms import Batches, binarize, dynamic_binarize, grayscale, identity, static_bits
 
 every_transform = pytest.mark.parametrize("name", registry.TRANSFORMS)
