@@ -13,9 +13,9 @@ from experiments.planning.results import Outcomes
 from experiments.planning.snapshot import outcomes_of
 from experiments.spec.search_space import StudyPlan
 from experiments.tracking.run_record import RunRecord, State, by_trial
+from vae.components.signatures import with_tuples
 from vae.configuration import FIELDS_ADDED_LATER, NUMBERS_VERSION, Configuration, as_written_today
 from vae.errors import BadInput
-from vae.signatures import with_tuples
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,6 @@ from experiments.secrets import mask
 from experiments.spec.search_space import StudyPlan
 from experiments.tracking.run_record import State
 from experiments.tracking.study_summary import StudySummary
-from vae.components.signatures import with_tuples
 from vae.errors import BadInput
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

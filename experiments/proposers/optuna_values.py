@@ -15,7 +15,7 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, Trial
 
 from experiments.spec.ranges import Choices, Range, Space
-from vae.signatures import with_tuples
+from vae.components.signatures import with_tuples
 
 _LIST = "list "
 """Before a list of values, which Optuna keeps as a text only."""

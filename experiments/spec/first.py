@@ -9,11 +9,11 @@ from pydantic import ValidationInfo
 
 from experiments.spec.axes import folder_of
 from experiments.spec.ranges import Choices, Range
+from vae.components.registry import check_name
+from vae.components.signatures import check_value
 from vae.configuration import check_field
 from vae.errors import BadInput, at
-from vae.registry import check_name
 from vae.resolution import all_options
-from vae.signatures import check_value
 
 if TYPE_CHECKING:
     from experiments.spec.search_space import StudyPlan

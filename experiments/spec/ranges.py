@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vae.components.registry import check_name
 from vae.configuration import NLL_FIELDS, Configuration, check_field, check_field_name, explain
 from vae.errors import BadInput
-from vae.registry import check_name
 
 _STEP_ERROR = 1e-8
 """By how much of a step a number may be off the grid, as decimals are."""
