@@ -30,8 +30,8 @@ from experiments.tracking.uris import sqlite_path
 from vae.errors import BadInput
 
 _ORPHANS_SECONDS = 60
-"""More than workers need to notice that their parent died: while one loads torch it notices nothing,
-which takes seconds on a machine that has eight processes for every core.
+"""More than workers need to notice that their parent died. While one loads torch it notices
+nothing, and on a machine with eight processes for every core that takes seconds.
 """
 
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
