@@ -23,12 +23,13 @@ study:
   space:
     lr: [1e-4, 1e-3, 1e-2, 1e30]
     hidden_dim: {low: 8, high: 32}
+  first: [{lr: 1e30}]
   pruner: hyperband
 seeds: 2
 fixed: {loss: bce, epochs: 4, latent_dim: 2, batch_size: 250}
 pictures: {every: 0}
 """
-"""The last learning rate diverges: a study has failures."""
+"""The last learning rate diverges: the study has failures, from the first one on."""
 
 KNOWN = """
 name: known
@@ -43,8 +44,8 @@ pictures: {every: 0}
 """One of these learning rates the study does not have."""
 
 KNOWING = STUDY.replace(
-    "  pruner:",
-    "  first: [{lr: 1e-2, hidden_dim: 16}, {hidden_dim: 10}]\n  learn_from: [known]\n  pruner:",
+    "first: [{lr: 1e30}]",
+    "first: [{lr: 1e30}, {lr: 1e-2, hidden_dim: 16}]\n  learn_from: [known]",
 )
 
 SPOKEN_OF = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
