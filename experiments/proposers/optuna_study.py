@@ -89,7 +89,7 @@ class Study:
 
     @classmethod
     def find(cls, name: str, plan: StudyPlan, storage: str) -> Study | None:
-        """The study, if the storage, which is there, has it."""
+        """The study, if the storage has it, which should be there: it would be made."""
         with _named(storage):
             names = optuna.get_all_study_names(open_storage(storage))
         return cls(name, plan, storage) if name in names else None

@@ -14,8 +14,8 @@ from experiments.planning.results import Outcomes
 from experiments.secrets import mask
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import StudyPlan
+from experiments.tracking.reachable import has_studies
 from experiments.tracking.run_record import RunRecord, State
-from experiments.tracking.uris import sqlite_path
 from vae.configuration import NUMBERS_VERSION
 from vae.errors import BadInput, at
 
@@ -28,8 +28,8 @@ _MOST_NUMBERS = 8
 
 def find_study(experiment: Experiment, plan: StudyPlan, storage: str) -> Study | None:
     """As earlier sweeps have left it; writes nothing."""
-    if (path := sqlite_path(storage)) is not None and not path.exists():
-        return None  # opening it would make the file
+    if not has_studies(storage):  # opening it would make the tables
+        return None
     from experiments.proposers.optuna_study import Study  # Optuna takes its time to import
 
     return Study.find(experiment.study_name, plan, storage)

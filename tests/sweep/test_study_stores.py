@@ -176,6 +176,18 @@ def test_a_study_learns_from_a_grid_without_training_it_again(workspace: Workspa
         assert said.returncode == 0
 
 
+def test_a_plan_leaves_a_storage_without_studies_as_it_is(study: Workspace) -> None:
+    for content in (None, b""):
+        storage = study.folder / "other.db"
+        if content is not None:
+            storage.write_bytes(content)
+        done = sweep(study, "--dry-run", "--optuna-storage", f"sqlite:///{storage}")
+        assert done.returncode == 0
+        assert "to try: 2 configurations" in one_line(done.stdout)
+        assert storage.exists() == (content is not None)
+    assert storage.read_bytes() == b""
+
+
 def test_what_is_learned_from_has_to_be_there(workspace: Workspace) -> None:
     workspace.write(STUDY.replace("RACING", "learn_from: [tinny]"), "s.yaml")
     for arguments in ([], ["--dry-run"]):
