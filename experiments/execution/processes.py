@@ -47,14 +47,17 @@ class _Worker:
         pool: of this one process. A pool's workers share locks, and one that is killed while it
             holds them takes the others with it; here it takes its own trial only.
         trial: that it works on
-        scheduled: how it will end
+        future: of that task
+        ending: it is being killed; whoever does that tells the future, and not its pool, which
+            hears of it before the process is dead
     """
 
     pool: ProcessPool
     device: Device
     busy: bool = False
     trial: Trial | None = None
-    scheduled: Future[TrialResult] | None = None
+    future: Future[TrialResult] | None = None
+    ending: bool = False
 
 
 class Processes:
@@ -144,7 +147,7 @@ class Processes:
         scheduled: Future[TrialResult] = worker.pool.schedule(
             _advance_in_worker, args=(task,), timeout=task.timeout
         )
-        worker.trial, worker.scheduled = task.trial, scheduled
+        worker.trial, worker.future = task.trial, future
         scheduled.add_done_callback(lambda done: self._end(worker, task, done, future))
 
     def _end(
@@ -157,32 +160,40 @@ class Processes:
         """The worker is free first: whoever waits for the future may ask for it at once."""
         error = CancelledError() if done.cancelled() else done.exception()
         with self._lock:
-            worker.busy, worker.trial, worker.scheduled = False, None, None
+            if worker.ending:
+                return
             if error is not None:
                 worker.pool.stop()  # whatever state its locks are in
             elif done.result().state == TaskState.OUT_OF_MEMORY:
                 self._ran_out_on[task.run_id] = worker.device
-            if worker.device in self._closed:
-                self._go_on_with_closed(worker.device)
+            self._free_again(worker)
         if error is None:
             future.set_result(done.result())
         else:
             future.set_exception(error)
 
+    def _free_again(self, worker: _Worker) -> None:
+        worker.busy, worker.trial, worker.future, worker.ending = False, None, None, False
+        if worker.device in self._closed:
+            self._go_on_with_closed(worker.device)
+
     def end(self, which: Callable[[Trial], bool]) -> None:
         """Their processes are killed, as at the end of a timeout; what waits is not begun."""
         with self._lock:
-            working = [w for w in self._workers if w.trial is not None and which(w.trial)]
-            killed = [(worker.pool, worker.scheduled) for worker in working]
-            for pool, _ in killed:
-                pool.stop()
+            killed = [w for w in self._workers if w.trial and not w.ending and which(w.trial)]
+            for worker in killed:
+                worker.ending = True
+                worker.pool.stop()
             waiting = [self._take_back(entries, which) for entries in self._closed.values()]
         for future in chain.from_iterable(waiting):
             future.set_exception(CancelledError())
-        for pool, scheduled in killed:
-            pool.join()
-            if scheduled is not None:  # whoever waits for it may count on the process being dead
-                scheduled.cancel()
+        for worker in killed:
+            worker.pool.join()
+            with self._lock:
+                ended = worker.future
+                self._free_again(worker)
+            if ended is not None:
+                ended.set_exception(CancelledError())
 
     @staticmethod
     def _take_back(
