@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import threading
 from collections import deque
@@ -28,9 +27,9 @@ from experiments.execution.engine import (
     Request,
 )
 from experiments.execution.listener import never_raising
-from experiments.execution.locks import join_workers
 from experiments.execution.main_guard import check_main_is_guarded
 from experiments.execution.messages import Event, Task, TaskState, TrialResult
+from experiments.execution.process_worker import advance_in_worker, become_worker, warm_up
 from experiments.execution.resources import cpu_cores
 from vae.configuration import Trial
 from vae.errors import BadInput
@@ -108,12 +107,12 @@ class Processes:
 
         pool = ProcessPool(
             max_workers=1,
-            initializer=_become_worker,
+            initializer=become_worker,
             initargs=(self._event_pipe, self._workers_lock, device),
             context=self._context,
         )
         with _ctrl_c_ignored():  # also by the worker while it starts
-            pool.schedule(_warm_up)
+            pool.schedule(warm_up)
         return pool
 
     def submit(self, task: Task) -> Future[TrialResult]:
@@ -145,7 +144,7 @@ class Processes:
         device = worker.device
         task = replace(task, device="cuda" if device.is_gpu else "cpu", device_label=device.label)
         scheduled: Future[TrialResult] = worker.pool.schedule(
-            _advance_in_worker, args=(task,), timeout=task.timeout
+            advance_in_worker, args=(task,), timeout=task.timeout
         )
         worker.trial, worker.future = task.trial, future
         scheduled.add_done_callback(lambda done: self._end(worker, task, done, future))
@@ -284,48 +283,3 @@ ENGINE = Engine(
     describe=_describe,
     open=_open,
 )
-
-
-# What follows runs in the worker.
-
-
-_event_pipe: Connection | None = None
-
-
-def _become_worker(event_pipe: Connection, workers_lock: Path, device: Device) -> None:
-    global _event_pipe
-    # Before torch is imported, so that this process knows of no other GPU; not in the parent's
-    # environment, from which pebble starts a process anew whenever it finds one dead.
-    os.environ["CUDA_VISIBLE_DEVICES"] = device.visible
-    _event_pipe = event_pipe
-    join_workers(workers_lock)
-    parent = multiprocessing.parent_process()
-    if parent is None or not parent.is_alive():  # it died while this process was starting
-        os._exit(1)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """A worker that outlived its parent would write to a run that has been taken over."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _warm_up() -> None:
-    """Import what takes seconds before there is work."""
-    import experiments.execution.worker  # noqa: F401
-
-
-def _advance_in_worker(task: Task) -> TrialResult:
-    from experiments.execution import worker
-
-    return worker.advance(task, _send)
-
-
-def _send(event: Event) -> None:
-    """All workers share one pipe without a lock: a message this small is written whole or not."""
-    if _event_pipe is not None:
-        with contextlib.suppress(OSError):  # the parent is gone, and so are we in a moment
-            _event_pipe.send(event)

@@ -122,7 +122,7 @@ def test_a_refused_password_is_one_line(workspace: Workspace, postgres: Postgres
 
 
 def test_what_a_person_stops_ends_and_the_rest_goes_on(workspace: Workspace) -> None:
-    """One trial that runs, and one that waits for it."""
+    """What runs of it, and what waits."""
     workspace.write(SLOW.replace("seeds: 1", "seeds: 2"), "x.yaml")
     with sweeping(workspace, "--engine", "ray", "--workers", "2") as (sweep, log):
         wait_until(lambda: " s0  epoch 2/100000" in log.read_text(), sweep)
@@ -132,5 +132,5 @@ def test_what_a_person_stops_ends_and_the_rest_goes_on(workspace: Workspace) -> 
         assert sweep.wait(timeout=180) == 0
         said = log.read_text()
     assert said.splitlines()[-1].startswith("2 trials finished, 2 pruned")
-    states = [(r.status, r.tags.get("pruned.reason")) for r in runs(database, "trial")]
-    assert sorted(states, key=str) == [("FINISHED", None)] * 2 + [("KILLED", "stopped by hand")] * 2
+    ends = {(r.params["epochs"], r.status) for r in runs(database, "trial")}
+    assert ends == {("2", "FINISHED"), ("100000", "KILLED")}

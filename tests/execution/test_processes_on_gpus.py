@@ -35,8 +35,8 @@ def processes_on(
 ) -> Iterator[Processes]:
     """Real spawned processes that do something else than a trial."""
     with (
-        mock.patch.object(processes, "_advance_in_worker", do),
-        mock.patch.object(processes, "_warm_up", nothing),  # torch would take seconds
+        mock.patch.object(processes, "advance_in_worker", do),
+        mock.patch.object(processes, "warm_up", nothing),  # torch would take seconds
     ):
         engine = Processes(devices, print, lock)
         try:
