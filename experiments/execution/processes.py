@@ -29,13 +29,49 @@ from experiments.execution.engine import (
 from experiments.execution.listener import never_raising
 from experiments.execution.main_guard import check_main_is_guarded
 from experiments.execution.messages import Event, Task, TaskState, TrialResult
-from experiments.execution.process_worker import advance_in_worker, become_worker, warm_up
+from experiments.execution.process_worker import advance_in_worker, become_worker, holding, warm_up
 from experiments.execution.resources import cpu_cores
 from vae.configuration import Trial
 from vae.errors import BadInput
 
 if TYPE_CHECKING:
     from pebble import ProcessPool
+
+
+class EarlyWorker:
+    """A worker that imports what it needs while the parent still reads what is tracked: both take
+    seconds. It belongs to no sweep yet.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.events, self.event_pipe = _SPAWN.Pipe(duplex=False)
+        self._pool: ProcessPool | None = _new_pool(self.event_pipe, device)
+
+    def take(self) -> ProcessPool | None:
+        """Its process, for whoever ends it."""
+        pool, self._pool = self._pool, None
+        return pool
+
+    def stop(self) -> None:
+        """Unless somebody has taken it."""
+        if (pool := self.take()) is not None:
+            pool.stop()
+            pool.join()
+
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def _new_pool(event_pipe: Connection, device: Device) -> ProcessPool:
+    from pebble import ProcessPool  # takes its time to import, and a dry run needs none
+
+    pool = ProcessPool(
+        max_workers=1, initializer=become_worker, initargs=(event_pipe, device), context=_SPAWN
+    )
+    with _ctrl_c_ignored():  # also by the worker while it starts
+        pool.schedule(warm_up)
+    return pool
 
 
 @dataclass(eq=False)
@@ -67,24 +103,31 @@ class Processes:
     """
 
     def __init__(
-        self, devices: Sequence[Device], on_event: Callable[[Event], None], workers_lock: Path
+        self,
+        devices: Sequence[Device],
+        on_event: Callable[[Event], None],
+        workers_lock: Path,
+        early: EarlyWorker | None = None,
     ) -> None:
         """Start a worker on each of `devices`, which may name one several times.
 
         Args:
             on_event: called with what the workers tell, in a thread of its own
-            workers_lock: every worker holds it for as long as it lives
+            workers_lock: every worker holds it from its first task for as long as it lives
+            early: a worker of the first device that has been started
         """
-
+        early = early or EarlyWorker(devices[0])
         self._workers_lock = workers_lock
-        self._context = multiprocessing.get_context("spawn")
-        self._events, self._event_pipe = self._context.Pipe(duplex=False)
+        self._events, self._event_pipe = early.events, early.event_pipe
         self._listener = threading.Thread(
             target=_listen, args=(self._events, never_raising(on_event)), daemon=True
         )
         self._listener.start()
         self._lock = threading.RLock()  # futures end in threads of their own
-        self._workers = [_Worker(self._new_pool(device), device) for device in devices]
+        self._workers = [
+            _Worker(early.take() or _new_pool(self._event_pipe, device), device)
+            for device in devices
+        ]
         self._closed: dict[Device, deque[tuple[Task, Future[TrialResult]]]] = {}
         self._ran_out_on: dict[str, Device] = {}
         self._replaced: list[ProcessPool] = []
@@ -101,19 +144,6 @@ class Processes:
     def can_isolate(self) -> bool:
         """Whether workers share a device."""
         return len({w.device for w in self._workers}) < len(self._workers)
-
-    def _new_pool(self, device: Device) -> ProcessPool:
-        from pebble import ProcessPool  # takes its time to import, and a dry run needs none
-
-        pool = ProcessPool(
-            max_workers=1,
-            initializer=become_worker,
-            initargs=(self._event_pipe, self._workers_lock, device),
-            context=self._context,
-        )
-        with _ctrl_c_ignored():  # also by the worker while it starts
-            pool.schedule(warm_up)
-        return pool
 
     def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
@@ -139,12 +169,12 @@ class Processes:
     def _start(self, worker: _Worker, task: Task, future: Future[TrialResult]) -> None:
         if not worker.pool.active:  # its process died
             self._replaced.append(worker.pool)
-            worker.pool = self._new_pool(worker.device)
+            worker.pool = _new_pool(self._event_pipe, worker.device)
         worker.busy = True
         device = worker.device
         task = replace(task, device="cuda" if device.is_gpu else "cpu", device_label=device.label)
         scheduled: Future[TrialResult] = worker.pool.schedule(
-            advance_in_worker, args=(task,), timeout=task.timeout
+            holding, args=(self._workers_lock, advance_in_worker, task), timeout=task.timeout
         )
         worker.trial, worker.future = task.trial, future
         scheduled.add_done_callback(lambda done: self._end(worker, task, done, future))
@@ -248,13 +278,19 @@ _WORKERS_PER_DEVICE = 2
 @contextlib.contextmanager
 def _open(request: Request) -> Iterator[OpenEngine]:
     check_main_is_guarded()
-    devices = find_devices(request.device)
-    yield OpenEngine(
-        _n_workers(request),
-        lambda n_workers, on_event, workers_lock: Processes(
-            spread(devices, n_workers), on_event, workers_lock
-        ),
-    )
+    devices, n_workers = find_devices(request.device), _n_workers(request)
+    # The parent needs a core for itself meanwhile.
+    early = EarlyWorker(devices[0]) if cpu_cores() > 1 else None
+    try:
+        yield OpenEngine(
+            n_workers,
+            lambda n_workers, on_event, workers_lock: Processes(
+                spread(devices, n_workers), on_event, workers_lock, early
+            ),
+        )
+    finally:
+        if early is not None:
+            early.stop()
 
 
 def _n_workers(request: Request) -> int:
