@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from experiments.cli import check_can_be_made, typed_command
 from experiments.execution.engine import NoWorkers, OpenEngine
-from experiments.execution.engines import ENGINES
 from experiments.execution.locks import lock_folder, sole_sweep
 from experiments.execution.loop import drive
 from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
@@ -31,6 +30,7 @@ from experiments.spec.search_space import StudyPlan
 from experiments.spec.shard import take_part
 from experiments.sweep.configuration_runs import ConfigurationRuns
 from experiments.sweep.interruption import OutOfTime, interruptible
+from experiments.sweep.opening import Opened, opened
 from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.progress import counting_images, display
@@ -47,7 +47,6 @@ from experiments.sweep.tasks import Tasks
 from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
-from experiments.tracking.reachable import check_reachable, check_storage
 from experiments.tracking.run_record import OVER, STOPPED
 from experiments.tracking.shared_view import offer, where_to_look
 from experiments.tracking.study_summary import TAG
@@ -56,7 +55,6 @@ from experiments.tracking.writer import ExperimentWriter
 from vae.components import user_code
 from vae.configuration import RETURN_SCALE_FIELDS
 from vae.data import decoded
-from vae.errors import BadInput
 
 if TYPE_CHECKING:
     from experiments.proposers.optuna_study import Study
@@ -68,22 +66,19 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     Raises:
         BadInput: before anything is written.
     """
-    deadline = None
-    if options.time_budget is not None:
-        deadline = time.monotonic() + options.time_budget
-    check_reachable(options.tracking_uri)
-    _check(experiment, options)
+    with opened(experiment, options) as found:
+        return run_opened(experiment, options, found)
+
+
+def run_opened(experiment: Experiment, options: Options, found: Opened) -> Outcome:
+    """Run what is not done yet with an engine that is open.
+
+    Raises:
+        BadInput: before anything is written.
+    """
     archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
-    with ENGINES[options.engine].open(options.request(experiment)) as engine:
-        part = take_part(experiment, options.shard)
-        return _run(part, options, archiving, engine, deadline)
-
-
-def _check(experiment: Experiment, options: Options) -> None:
-    if experiment.study and options.optuna_storage:
-        check_storage(options.optuna_storage)
-    if experiment.study and options.retry_failed:
-        raise BadInput("--retry-failed: what a study was told stays; raise its `trials` instead")
+    part = take_part(experiment, options.shard)
+    return _run(part, options, archiving, found.engine, found.deadline)
 
 
 def _run(
