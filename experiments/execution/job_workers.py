@@ -127,8 +127,12 @@ class JobWorkers:
             task = replace(task, device=self._device)
         with self._lock:
             self._n_tasks += 1
-            self._mailbox.put(self._n_tasks, task)
-            self._outstanding[self._n_tasks] = _Outstanding(task, future)
+            try:
+                self._mailbox.put(self._n_tasks, task)
+            except OSError as error:
+                future.set_exception(NoWorkers(f"tasks cannot be handed out ({error})"))
+            else:
+                self._outstanding[self._n_tasks] = _Outstanding(task, future)
         return future
 
     def end(self, which: Callable[[Trial], bool]) -> None:
@@ -146,7 +150,11 @@ class JobWorkers:
         while not self._over.wait(_ROUND_SECONDS):
             try:
                 self._round()
-            except OSError as error:  # a file system that does not answer for a moment
+            except OSError as error:
+                if not self._mailbox.folder.exists():
+                    self._give_up(f"somebody has removed {self._mailbox.folder}")
+                    return
+                # A file system that does not answer for a moment.
                 self._on_event(Notice("warning", f"{error}; the sweep goes on"))
 
     def _round(self) -> None:

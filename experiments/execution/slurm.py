@@ -72,7 +72,7 @@ def _start_on_slurm(
     device = request.device
     if device == "auto":
         device = "cuda" if asks_for_gpus(parameters) else "cpu"
-    sweep = Sweep(record.folder / "mail", _patience())
+    sweep = Sweep(record.mail, _patience())
     return JobWorkers(n_workers, jobs, record, on_event, sweep, device)
 
 
@@ -86,7 +86,7 @@ def _start_here(
     folder = _new_folder(request, _name(workers_lock))
     record = JobRecord(path_of(workers_lock), "", folder)
     jobs = LocalJobs(folder / "log", parameters)
-    sweep = Sweep(folder / "mail", _patience(), os.getpid(), workers_lock)
+    sweep = Sweep(record.mail, _patience(), os.getpid(), workers_lock)
     return JobWorkers(n_workers, jobs, record, on_event, sweep)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from experiments.execution import job_record
 from experiments.execution.job_record import JobRecord, path_of
 from experiments.execution.locks import sole_sweep
+from experiments.execution.mailbox import Mailbox
 from experiments.spec.shard import Shard
 from vae.errors import BadInput
 
@@ -106,3 +109,36 @@ def test_for_processes_of_this_machine_the_lock_is_enough(
     record = killed(name="")
     take_over(record, Shard(1, 1))
     assert not record.folder.exists()
+
+
+def test_a_sweep_that_lives_on_another_machine_keeps_its_jobs(
+    commands: Path, killed: Callable[..., JobRecord]
+) -> None:
+    """Where machines share folders, and no locks."""
+    record = replace(killed(), host="login2")
+    record.write()
+    commands.write_text("7_0|RUNNING|None\n")
+    mailbox, over = Mailbox(record.mail), threading.Event()
+
+    def live() -> None:
+        while not over.wait(0.1):
+            mailbox.beat()
+
+    sweep = threading.Thread(target=live)
+    sweep.start()
+    with pytest.raises(BadInput, match="is running on login2"):
+        take_over(record, Shard(1, 1))
+    over.set()
+    sweep.join()
+    assert not (commands.parent / "cancelled").exists()
+    assert record.path.exists()
+
+
+def test_one_that_died_there_does_not(
+    commands: Path, killed: Callable[..., JobRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_record, "_PULSE_SECONDS", 0.1)
+    record = replace(killed(), host="login2")
+    record.write()
+    take_over(record, Shard(1, 1))
+    assert not record.path.exists()

@@ -273,6 +273,18 @@ def test_nothing_is_left_behind(make: Any) -> None:
     assert not sweep.record.path.exists()
 
 
+def test_a_folder_that_somebody_has_removed_ends_the_sweep(make: Any) -> None:
+    sweep = make()
+    future = sweep.executor.submit(task(0))
+    sweep.takes("1_0-0")
+    sweep.record.folder.rename(sweep.record.folder.with_name("away"))
+    assert isinstance(future.exception(timeout=30), NoWorkers)
+    assert isinstance(sweep.executor.submit(task(1)).exception(timeout=1), NoWorkers)
+    sweep.executor._hopeless = None
+    with pytest.raises(NoWorkers, match="tasks cannot be handed out"):
+        sweep.executor.submit(task(2)).result(timeout=1)
+
+
 def test_jobs_that_do_not_end_stay_on_record(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_workers, "_STOP_SECONDS", 0.1)
     sweep = make()
