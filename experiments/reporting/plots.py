@@ -58,6 +58,14 @@ def as_svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
+def plain(text: object) -> str:
+    """A name for a figure, to which dollars mean mathematics, and which leaves names that begin
+    with `_` out of its legend.
+    """
+    shown = str(text).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
 def look(k: int) -> dict[str, Any]:
     return {
         "color": COLOURS[k % len(COLOURS)],
@@ -84,7 +92,7 @@ def learning_curves(findings: Findings, curves: pd.DataFrame) -> list[tuple[str,
     size = _CHART if len(groups) > 1 else _WIDE_CHART
     pictures = []
     for title, shown in groups:
-        labels = {i: findings.label(i) for i in shown[: len(COLOURS)]}
+        labels = {i: plain(findings.label(i)) for i in shown[: len(COLOURS)]}
         pictures.append((title, _curves_of(shown, labels, curves, size)))
     return pictures
 
@@ -137,7 +145,7 @@ def values_by_configuration(findings: Findings) -> str:
         for axes, (name, ids) in zip(charts.flat, groups.items(), strict=True):
             _values(axes, findings, list(ids))
             if len(groups) > 1:
-                axes.set_title(name, loc="left", fontsize=9)
+                axes.set_title(plain(name), loc="left", fontsize=9)
         charts.flat[-1].set_xlabel(f"{YARDSTICK} in nats per image (lower is better)")
         return as_svg(figure)
 
@@ -149,7 +157,7 @@ def _values(axes: Axes, findings: Findings, ranked: list[str]) -> None:
         values = of.get_group(configuration_id).to_numpy(dtype=float)
         axes.plot(values, [k] * len(values), "o", color=COLOURS[5], markersize=4, alpha=0.8)
         _interval(axes, k, float(values.mean()), *t_interval(values))
-    axes.set_yticks(range(len(ranked)), [findings.label(i) for i in ranked])
+    axes.set_yticks(range(len(ranked)), [plain(findings.label(i)) for i in ranked])
     axes.set_ylim(len(ranked) - 0.5, -0.5)
 
 
@@ -170,7 +178,7 @@ def main_effect_intervals(findings: Findings) -> str | None:
         labels = []
         for k, (_, row) in enumerate(effects.iterrows()):
             better, worse = format_value(row["better"]), format_value(row["worse"])
-            labels.append(f"{row['axis']}: {better} against {worse}")
+            labels.append(plain(f"{row['axis']}: {better} against {worse}"))
             bounds = (-row["difference_high"], -row["difference_low"])
             _interval(axes, k, -row["difference"], *bounds)
         axes.axvline(0, color="grey", linewidth=1)
@@ -209,8 +217,8 @@ def _heat_map(table: pd.DataFrame) -> str:
             colour = "white" if value > middle else "black"
             text = "–" if math.isnan(value) else f"{value:.1f}"
             axes.text(j, i, text, ha="center", va="center", color=colour)
-        axes.set_xticks(range(n_columns), [format_value(v) for v in table.columns])
-        axes.set_yticks(range(n_rows), [format_value(v) for v in table.index])
+        axes.set_xticks(range(n_columns), [plain(format_value(v)) for v in table.columns])
+        axes.set_yticks(range(n_rows), [plain(format_value(v)) for v in table.index])
         axes.set_xlabel(str(table.columns.name))
         axes.set_ylabel(str(table.index.name))
         figure.colorbar(picture, ax=axes, label=YARDSTICK)
@@ -230,9 +238,10 @@ def _slice(values: pd.Series, means: pd.Series) -> str:
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(3.2, 2.4))
         axes = figure.subplots()
-        values = values.astype(float if pd.api.types.is_numeric_dtype(values) else str)
+        numeric = pd.api.types.is_numeric_dtype(values)
+        values = values.astype(float) if numeric else values.map(plain)
         axes.plot(values, means, "o", color=COLOURS[0], markersize=4, alpha=0.8)
-        if pd.api.types.is_numeric_dtype(values) and values.max() > 20 * values.min() > 0:
+        if numeric and values.max() > 20 * values.min() > 0:
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
             axes.xaxis.set_major_formatter(lambda x, _: format_value(x))
