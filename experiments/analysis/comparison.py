@@ -56,7 +56,8 @@ def compare(
         return, positive is worse for a loss), `difference_low`, `difference_high` (95 %, of each
         difference alone), `p` (alone) and `p_corrected`, `effect_size`, `p_improvement` (of the
         best over this one), `seeds_needed` (where nothing can be told: to show a difference of
-        `equal_within`, or else of the size seen, with 80 % power), `verdict`: "best", "worse",
+        `equal_within`, or else of the size seen, with 80 % power; always more than there are),
+        `verdict`: "best", "worse",
         "equal", "identical" (in every seed), "not distinguishable", "pruned"; with a control
         also "control" and "better".
 
@@ -163,6 +164,8 @@ def _frame(
     found = decision.differences
     low, high = (sign * bound for bound in found.interval())
     needed = seeds_needed(decision, np.abs(found.mean) if equal_within is None else equal_within)
+    # What those that there are did not show takes more; and two have to pass a stricter test.
+    needed = np.maximum(needed, np.maximum(found.n_pairs + 1, 3))
     unknown = decision.verdict == UNKNOWN
     others = np.arange(len(table)) != found.reference
     reference = _known(table[found.reference])
