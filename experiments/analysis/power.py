@@ -22,7 +22,8 @@ def seeds_needed(decision: Decision, effect: float | np.ndarray) -> np.ndarray:
     had so many seeds. Source of the question: Colas et al. 2018, How many random seeds?
 
     Returns:
-        Of each configuration, `MOST_SEEDS` where more are needed, NaN where nothing is known
+        Of each configuration, at least 3 and more than it has; `MOST_SEEDS` where more are needed,
+        NaN where nothing is known
     """
     noise, reference = decision.noise, decision.differences.reference
     variance = noise.variance + noise.variance[reference]
@@ -32,7 +33,9 @@ def seeds_needed(decision: Decision, effect: float | np.ndarray) -> np.ndarray:
         middle = (low + high) // 2
         enough = _power(decision, effect, middle, variance, squares) >= POWER
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return np.where(np.isnan(variance) | np.isnan(decision.left), np.nan, high)
+    # Two seeds have to pass a stricter test, and what those that there are did not show takes more.
+    needed = np.maximum(high, np.maximum(decision.differences.n_pairs + 1, 3))
+    return np.where(np.isnan(variance) | np.isnan(decision.left), np.nan, needed)
 
 
 def _power(
