@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.trial_columns import EXPERIMENT, fields_among, varying_fields
+from experiments.analysis.trial_columns import axes_among, fields_among, varying_fields
 from experiments.formatting import count, format_value
 from experiments.spec.experiment import Experiment, load_experiment
 from experiments.spec.yaml_files import read_yaml
@@ -31,10 +31,9 @@ def keep_only(trials: pd.DataFrame, only: Sequence[Mapping[str, Any]]) -> pd.Dat
         BadInput: for a field that there is not, or if nothing is left.
     """
     wanted: dict[str, list[Any]] = {}
-    known = [*([EXPERIMENT] if EXPERIMENT in trials else []), *fields_among(trials.columns)]
     for fields in only:
         for field, value in fields.items():
-            check_name(known, field, "field")
+            check_name(axes_among(trials.columns), field, "field")
             wanted.setdefault(field, []).append(value)
     for field, values in wanted.items():
         kept = trials[trials[field].isin(values).fillna(False)]

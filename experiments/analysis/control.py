@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.trial_columns import EXPERIMENT, fields_among, varying_fields
+from experiments.analysis.trial_columns import axes_among, varying_fields
 from vae.components.registry import check_name
 from vae.configuration import Configuration
 from vae.errors import BadInput
@@ -31,7 +31,7 @@ def find_control(
     Raises:
         BadInput: for an unknown field, or when several configurations have all of that.
     """
-    known = [*([EXPERIMENT] if EXPERIMENT in trials else []), *fields_among(trials.columns)]
+    known = axes_among(trials.columns)
     for field in control:
         check_name(known, field, "field")
     rows = trials.drop_duplicates("configuration_id")

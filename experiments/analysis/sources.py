@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
 from experiments.analysis.naming import not_tracked
+from experiments.analysis.trial_columns import EXPERIMENT
 from experiments.secrets import mask
 from experiments.tracking.reachable import check_reachable
 from experiments.tracking.reader import Reader
@@ -29,6 +32,14 @@ class Source:
     def id_of(self, configuration_id: str) -> str:
         """Experiments may have configurations in common: beside others, each has its own."""
         return f"{self.label}/{configuration_id}" if self.label else configuration_id
+
+    def own(self, trials: pd.DataFrame) -> pd.DataFrame:
+        """Those of `trials` that are of this experiment, as they are where it is alone."""
+        if not self.label:
+            return trials
+        mine = trials[trials[EXPERIMENT] == self.label]
+        ids = mine["configuration_id"].str.removeprefix(f"{self.label}/")
+        return mine.assign(configuration_id=ids).drop(columns=EXPERIMENT)
 
 
 def split_address(text: str, uri: str) -> tuple[str, str]:

@@ -38,14 +38,19 @@ def fields_among(columns: Iterable[str]) -> list[str]:
     return found
 
 
+def axes_among(columns: Iterable[str]) -> list[str]:
+    """The same, with `experiment` first where trials are of several."""
+    columns = list(columns)
+    return [*([EXPERIMENT] if EXPERIMENT in columns else []), *fields_among(columns)]
+
+
 def varying_fields(trials: pd.DataFrame) -> list[str]:
     """The fields and options that differ between the rows, in the order of the configuration; of
     several experiments, `experiment` first.
 
     Where configurations are the same in all of them, what differs of `VERSIONS` as well.
     """
-    axes = [*([EXPERIMENT] if EXPERIMENT in trials else []), *fields_among(trials.columns)]
-    found = [field for field in axes if trials[field].nunique() > 1]
+    found = [field for field in axes_among(trials.columns) if trials[field].nunique() > 1]
     first = trials.drop_duplicates("configuration_id")
     if first.duplicated(found).any() if found else len(first) > 1:
         versions = (name for name in VERSIONS if name in trials.columns)
@@ -92,7 +97,7 @@ def with_other_code(trials: pd.DataFrame) -> pd.DataFrame:
     if "code_digest" not in trials or trials["code_digest"].nunique() < 2:
         return trials
     first = trials.drop_duplicates("configuration_id")
-    told_by = [c for c in (EXPERIMENT, *fields_among(first.columns)) if c in first]
+    told_by = axes_among(first.columns)
     told_by += [c for c in ("numbers_version", "data_digest") if c in first]
     # Missing options are equal to each other.
     replaced = first[first.astype(dict.fromkeys(told_by, object)).duplicated(told_by, keep="last")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,20 +28,29 @@ def main() -> NoReturn:
 
 
 def _main() -> int:
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if arguments.failures:
+        parser.refuse_others(arguments, "--failures", ("experiments", "tracking_uri"))
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
 
     _check(arguments)
-    sources = _sources(arguments)
-    findings = _findings(sources, arguments)
+    sources, files = _sources(arguments)
+    trials = _trials(sources, files, arguments.only)
+    if arguments.failures:
+        from experiments.reporting.failures import print_failures
+
+        print_failures(sources[0].name, trials, sources[0].tracker)
+        return 0
+    findings = _findings(sources, trials, arguments)
     if arguments.format != "table":
         from experiments.reporting.tables import as_text
 
         print(as_text(findings, arguments.format), end="")
     if arguments.format == "table" or arguments.out is not None:
         _show(findings, sources, arguments)
-    if len(sources) == 1 and not arguments.only:  # a part is not the answer
+    if len(sources) == 1 and not arguments.only:
         from experiments.reporting.description import write_description
 
         write_description(findings, sources[0].tracker, arguments.out)
@@ -50,9 +59,8 @@ def _main() -> int:
 
         uri, trusted = sources[0].tracker.uri, arguments.trust_code
         folder = code_folder(arguments.experiments[0])
-        print(
-            register_best(sources[0].name, uri, arguments.register, trusted, folder, arguments.only)
-        )
+        name, only = sources[0].name, arguments.only
+        print(register_best(name, uri, arguments.register, trusted, folder, only))
     return 0
 
 
@@ -63,15 +71,17 @@ def _check(arguments: Namespace) -> None:
         find_criterion(arguments.metric)
     if len(arguments.experiments) > 1 and arguments.register is not None:
         raise BadInput("--register: takes the best of one experiment; name one")
+    if len(arguments.experiments) > 1 and arguments.failures:
+        raise BadInput("--failures: tells what failed in one experiment; name one")
 
 
-def _sources(arguments: Namespace) -> list[Source]:
-    """The experiments that are meant."""
+def _sources(arguments: Namespace) -> tuple[list[Source], list[Path | None]]:
+    """The experiments that are meant, and the files that ask their questions."""
     from experiments.analysis.naming import find_meant
     from experiments.analysis.sources import labelled, open_source, split_address
     from experiments.tracking.reachable import check_reachable
 
-    found = []
+    found, files = [], []
     for typed in arguments.experiments:
         uri, text = split_address(typed, arguments.tracking_uri)
         check_reachable(uri, read_only=True)
@@ -79,24 +89,33 @@ def _sources(arguments: Namespace) -> list[Source]:
         if meant.remark:
             print(f"note: {meant.remark}", file=sys.stderr)
         found.append(open_source(meant.name, uri, text))
-    return labelled(found)
+        files.append(meant.file)
+    return labelled(found), files
 
 
-def _findings(sources: Sequence[Source], arguments: Namespace) -> Findings:
-    from experiments.analysis.asked import keep_only, with_only
+def _trials(
+    sources: Sequence[Source], files: Sequence[Path | None], only: Sequence[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Of all sources, those that are to be shown."""
+    from experiments.analysis.asked import keep_only, not_asked_for
     from experiments.analysis.load import trials_of
+
+    trials = trials_of(sources)
+    for source, file in zip(sources, files, strict=True):
+        mine = source.own(trials)
+        if mine.empty:
+            raise BadInput(f"experiment '{source.name}' has no trials: no sweep has written to it")
+        if not only and file is not None and (remark := not_asked_for(file, mine)):
+            print(f"note: {remark}", file=sys.stderr)
+    return keep_only(trials, only) if only else trials
+
+
+def _findings(sources: Sequence[Source], trials: pd.DataFrame, arguments: Namespace) -> Findings:
+    from experiments.analysis.asked import with_only
     from experiments.analysis.sources import title
     from experiments.reporting.findings import answer
     from experiments.tracking.study_summary import TAG, StudySummary
 
-    trials = trials_of(sources)
-    for source in sources:
-        if trials.empty or (source.label and source.label not in set(trials["experiment"])):
-            raise BadInput(f"experiment '{source.name}' has no trials: no sweep has written to it")
-    if arguments.only:
-        trials = keep_only(trials, arguments.only)
-    elif len(sources) == 1:
-        _tell_what_is_not_asked_for(arguments, trials)
     study_summary = None
     if len(sources) == 1:
         study_summary = StudySummary.from_json(sources[0].tracker.experiment_tag(TAG))
@@ -108,17 +127,6 @@ def _findings(sources: Sequence[Source], arguments: Namespace) -> Findings:
         arguments.control,
         arguments.equal_within,
     )
-
-
-def _tell_what_is_not_asked_for(arguments: Namespace, trials: pd.DataFrame) -> None:
-    from experiments.analysis.asked import not_asked_for
-    from experiments.analysis.naming import find_meant
-    from experiments.analysis.sources import split_address
-
-    uri, text = split_address(arguments.experiments[0], arguments.tracking_uri)
-    file = find_meant(text, uri).file
-    if file is not None and (remark := not_asked_for(file, trials)):
-        print(f"note: {remark}", file=sys.stderr)
 
 
 def _show(findings: Findings, sources: Sequence[Source], arguments: Namespace) -> None:
@@ -209,6 +217,11 @@ def _parser() -> Parser:
         metavar="NAME",
         help="also register the best seed of the configuration with the best mean val/nll as "
         "MLflow model NAME, alias `champion`",
+    )
+    add(
+        "--failures",
+        action="store_true",
+        help="print what failed instead: reasons and ends of tracebacks, grouped by equal causes",
     )
     add("--trust-code", action="store_true", help="with --register, as that of the evaluation")
     return parser

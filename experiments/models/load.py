@@ -95,14 +95,18 @@ def _check_same_trial(archived: Trial, run: RunRecord) -> None:
         raise BadInput("holds the archive of another trial than its tag `trial` says")
 
 
-def find_trial(run_id: str, tracking_uri: str | None = None) -> SelectedRun:
-    """The trial run of that id; BadInput if there is none."""
+def find_trial(run_id: str, tracking_uri: str | None = None, finished: bool = True) -> SelectedRun:
+    """The trial run of that id; BadInput if there is none.
+
+    Args:
+        finished: whether it has to be
+    """
     uri = _reachable(tracking_uri)
     found = Reader.of_run(uri, run_id)
     if found is None:
         raise BadInput(f"no run '{run_id}' is tracked at {mask(uri)}; give another --tracking-uri")
     chosen = SelectedRun(*found)
-    _check_ours(chosen.run)
+    _check_ours(chosen.run, finished)
     if chosen.run.tags["kind"] != "trial":
         raise BadInput(f"run {run_id} is a {chosen.run.tags['kind']} run; name one of its trials")
     return chosen
@@ -140,10 +144,10 @@ def _reachable(tracking_uri: str | None) -> str:
     return uri
 
 
-def _check_ours(run: RunRecord) -> None:
+def _check_ours(run: RunRecord, finished: bool = True) -> None:
     if "kind" not in run.tags or "configuration_id" not in run.tags:
         raise BadInput(f"run {run.run_id} is not one of a sweep of this project's")
-    if run.tags["kind"] == "trial" and run.state != "finished":
+    if finished and run.tags["kind"] == "trial" and run.state != "finished":
         raise BadInput(f"run {run.run_id} is of a trial that is not finished ({run.state})")
 
 
@@ -167,7 +171,8 @@ def best_of_experiment(
     from experiments.analysis.load import load_trials  # pandas takes its time to import
     from experiments.analysis.trial_columns import of_today
 
-    ranking = compare(keep_only(of_today(load_trials(name, uri)), only), _CHOOSES)
+    trials = of_today(keep_only(load_trials(name, uri), only))
+    ranking = compare(trials, _CHOOSES)
     if ranking.empty:
         raise BadInput(f"experiment '{name}': no trial has finished yet")
     if ranking["group"].nunique() > 1:

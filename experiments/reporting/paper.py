@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.analysis.inference import UNKNOWN
-from experiments.formatting import count
+from experiments.formatting import count, format_number
 from experiments.metrics import YARDSTICK, Direction, find_metric
 from experiments.reporting.findings import Findings, grouped_rows
 from experiments.reporting.sentences import differing, listing, method
@@ -49,8 +49,8 @@ def rounded(mean: float, half_width: float) -> str:
     """
     if math.isnan(mean):
         return "–"
-    if not math.isfinite(half_width):
-        return f"{mean:.2f}"
+    if not math.isfinite(half_width) or max(abs(mean), half_width) >= 1e6:
+        return format_number(mean)  # what has blown up has no digits to tell
     decimals = 2
     if half_width > 0:
         exact = float(f"{half_width:.1e}")  # 0.0996 is 0.10

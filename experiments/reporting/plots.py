@@ -157,7 +157,7 @@ def _values(axes: Axes, findings: Findings, ranked: list[str]) -> None:
         values = of.get_group(configuration_id).to_numpy(dtype=float)
         axes.plot(values, [k] * len(values), "o", color=COLOURS[5], markersize=4, alpha=0.8)
         _interval(axes, k, float(values.mean()), *t_interval(values))
-    axes.set_yticks(range(len(ranked)), [findings.label(i) for i in ranked])
+    axes.set_yticks(range(len(ranked)), [plain(findings.label(i)) for i in ranked])
     axes.set_ylim(len(ranked) - 0.5, -0.5)
 
 

@@ -265,8 +265,8 @@ def _interaction(other: str, rows: pd.DataFrame, metric: str) -> str:
     first, sign = rows.iloc[0], find_metric(metric).sign
     told, winner = [], ""
     for _, row in rows.iterrows():
-        names = (row["better"], row["worse"])
-        better, worse = map(format_value, names if sign * row["difference"] > 0 else names[::-1])
+        names = (format_value(row["better"]), format_value(row["worse"]))
+        better, worse = names if sign * row["difference"] > 0 else names[::-1]
         lead = f"{better} beats {worse} " if better != winner else ""
         size = format_number(abs(row["difference"]))
         told.append(f"{lead}by {size} with {_value(other, row['value'])}")
@@ -282,8 +282,7 @@ def _value(name: str, value: object) -> str:
 
 
 def _effect(row: pd.Series, metric: str) -> str:
-    axis = row["axis"]
-    better, worse = format_value(row["better"]), format_value(row["worse"])
+    axis, better, worse = row["axis"], format_value(row["better"]), format_value(row["worse"])
     if row["difference"] == 0 and row["p"] == 1:
         gray = axis == "transform" and {better, worse} == {"none", "grayscale"}
         why = " (the images are gray already)" if gray else ""

@@ -109,7 +109,8 @@ class ConfigurationRuns:
     def _is_closed(results: ConfigurationResults, record: RunRecord) -> bool:
         """The status is the last thing that closing writes."""
         same_status = record.status == mlflow_status(results.state)
-        return same_status and finished_runs(record) == _run_ids(results)
+        same_reason = record.tags.get("pruned.reason", "") == results.why_pruned
+        return same_status and same_reason and finished_runs(record) == _run_ids(results)
 
     def update(self, configuration: Configuration) -> None:
         """One of its trials has come to its end, or no more of them are run."""
@@ -147,8 +148,8 @@ class ConfigurationRuns:
             self._log_kl_per_dimension(run)
             self._archiving.delete_all_but_the_best(self._tracker, run.results.finished.values())
         self._log_aggregates(run)
-        if run.results.pruned:
-            self._tracker.mark_pruned(run.run_id, run.results.pruned)
+        if run.results.why_pruned:
+            self._tracker.mark_pruned(run.run_id, run.results.why_pruned)
         self._tracker.set_state(run.run_id, run.results.state)
 
     def _log_aggregates(self, run: _Run) -> None:

@@ -71,6 +71,8 @@ def describe_result(result: TrialResult) -> str:
     if result.state == TaskState.FINISHED:
         best = int(result.metrics["best_epoch"])
         return f"finished, return {result.metrics['return']:.3f} at epoch {best}"
+    if result.state == TaskState.STOPPED:
+        return f"pruned: {result.error}"
     return f"FAILED: {result.error}"
 
 
@@ -162,11 +164,13 @@ class LiveDisplay:
     def on_result(self, result: TrialResult, n_left: int, seconds_left: float | None) -> None:
         self._n_done += 1
         if result.state != TaskState.FINISHED:
-            self._n_failed += 1
-            self._print(f"{result.task.label}: {describe_result(result)}", "red")
-        failed = f"{self._n_failed} failed" if self._n_failed else ""
+            failed = result.state != TaskState.STOPPED
+            self._n_failed += failed
+            text = f"{result.task.label}: {describe_result(result)}"
+            self._print(text, "red" if failed else "yellow")
+        n_failed = f"{self._n_failed} failed" if self._n_failed else ""
         left = f"{duration(seconds_left)} left" if seconds_left else ""
-        note = ", ".join(part for part in (failed, left) if part)
+        note = ", ".join(part for part in (n_failed, left) if part)
         total = self._n_done + n_left
         self._progress.update(self._overall, completed=self._n_done, total=total, note=note)
 

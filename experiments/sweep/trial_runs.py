@@ -15,7 +15,7 @@ from experiments.proposers.decisions import Advance
 from experiments.spec.experiment import Experiment
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.provenance import Provenance
-from experiments.tracking.run_record import RETRIED, RunRecord, State
+from experiments.tracking.run_record import RETRIED, STOPPED, RunRecord, State
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
 from vae.components import user_code
@@ -116,7 +116,7 @@ class TrialRuns:
 
         Returns the final result; a lost worker's trial may have finished.
         """
-        if result.state == TaskState.LOST:
+        if result.state in (TaskState.LOST, TaskState.STOPPED):
             result = self._settle_lost(result)
             result.task.checkpoint.unlink(missing_ok=True)
         if result.state != TaskState.ADVANCED:
@@ -130,6 +130,9 @@ class TrialRuns:
             metrics = log.read_back()
             if metrics is not None:
                 return replace(result, state=TaskState.FINISHED, error="", metrics=metrics)
+            if result.state == TaskState.STOPPED:
+                self.prune(result.task.trial, STOPPED)
+                return replace(result, error=STOPPED)
             log.fail(result.error, "")
         except TrackingRefused as error:  # its run was deleted
             return replace(result, state=TaskState.FAILED, error=f"{result.error}; {error}")
@@ -140,11 +143,15 @@ class TrialRuns:
         record = self._records.get(trial.id)
         run_id = self._run_ids.get(trial.id, record.run_id if record else None)
         if run_id is not None:
-            checkpoint_file(self._places.checkpoint_dir, run_id).unlink(missing_ok=True)
-            with contextlib.suppress(TrackingRefused):  # a person has deleted it
-                self._tracker.mark_pruned(run_id, reason)
-                self._tracker.set_state(run_id, State.PRUNED)
-            self._open.pop(run_id, None)
+            self.prune_run(run_id, reason)
+
+    def prune_run(self, run_id: str, reason: str) -> None:
+        """Run the trial that this run is of no further."""
+        checkpoint_file(self._places.checkpoint_dir, run_id).unlink(missing_ok=True)
+        with contextlib.suppress(TrackingRefused):  # a person has deleted it
+            self._tracker.mark_pruned(run_id, reason)
+            self._tracker.set_state(run_id, State.PRUNED)
+        self._open.pop(run_id, None)
 
     def interrupt(self) -> None:
         """Mark what was running as stopped; the next sweep goes on from there."""
@@ -157,6 +164,7 @@ _STATES = {
     TaskState.FINISHED: State.FINISHED,
     TaskState.FAILED: State.FAILED,
     TaskState.ADVANCED: State.RUNNING,
+    TaskState.STOPPED: State.PRUNED,
 }
 
 
@@ -171,4 +179,5 @@ def outcome_of(result: TrialResult) -> TrialOutcome:
         metrics=result.metrics,
         error=result.error,
         run_id=result.task.run_id,
+        stopped=result.state == TaskState.STOPPED,
     )

@@ -12,7 +12,8 @@ import pytest
 
 from experiments.proposers.optuna_study import Study
 from experiments.spec import resolver, search_space
-from experiments.spec.search_space import SAMPLERS, Range, Space, StudyPlan, rungs
+from experiments.spec.ranges import Range, Space
+from experiments.spec.search_space import SAMPLERS, StudyPlan, rungs
 from experiments.tracking.run_record import State
 from vae.errors import BadInput
 

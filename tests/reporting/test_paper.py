@@ -25,6 +25,7 @@ from tests.reporting.test_report import frames
         (5.0, 0.0, "5.00 ± 0.00"),
         (1.23456, math.nan, "1.23"),
         (math.nan, math.nan, "–"),
+        (1.5e30, 2e29, "1.50e+30"),
     ],
 )
 def test_a_mean_has_the_digits_that_its_interval_carries(
