@@ -62,6 +62,7 @@ def test_the_checkpoint_of_a_deleted_database_is_not_used(workspace: Workspace) 
 
 
 def test_the_checkpoint_of_a_deleted_run_is_not_used_and_removed(workspace: Workspace) -> None:
+    """pytorch-lightning#6205"""
     interrupt_after_an_epoch(workspace)
     with sqlite3.connect(workspace.folder / "mlflow.db") as db:
         db.execute("UPDATE runs SET lifecycle_stage = 'deleted'")
@@ -71,6 +72,7 @@ def test_the_checkpoint_of_a_deleted_run_is_not_used_and_removed(workspace: Work
 
 
 def test_the_checkpoint_of_another_store_is_not_used_and_stays(workspace: Workspace) -> None:
+    """pytorch-lightning#6205"""
     interrupt_after_an_epoch(workspace)
     other = ["--tracking-uri", f"sqlite:///{workspace.folder / 'other.db'}"]
     assert epochs_of(workspace.run("sweep.py", "tiny.yaml", *ONE, *other).stderr) == ["1", "2"]

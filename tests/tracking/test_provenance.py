@@ -75,6 +75,7 @@ def test_a_checkout_is_its_own_with_passwords_masked(project: Callable[[str], Pa
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_somebody_else_s_checkout_is_no_error(project: Callable[[str], Path]) -> None:
+    """wandb#6877"""
     root = project("code")
     git(root, "add", "code")
     git(root, "commit", "--quiet", "--message", "second")
