@@ -99,6 +99,8 @@ class TrialRuns:
         else:
             run_id = record.run_id
             self._tracker.reopen(record)
+            earlier = record.tags if record.metrics else {}
+            self._tracker.set_tags(run_id, self._code.tags(earlier))
         digest = self._digest(trial.configuration.component("dataset"))
         self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
         return run_id
