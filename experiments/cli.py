@@ -13,17 +13,21 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from experiments.secrets import mask
 from experiments.spec.shard import Shard
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from vae.errors import BadInput
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _PLAIN = "plain"
 _PLAINLY = {
     "–": "-", "−": "-", "±": "+-", "×": "x", "·": ".", "•": "*", "…": "...", "β": "beta",
     "σ": "sigma", "—": "-", "≥": ">=", "≤": "<=", "→": "->", "“": '"', "”": '"', "’": "'",
+    "≈": "~", **dict(zip("▁▂▃▄▅▆▇█", "_.-:=+*#", strict=True)),
 }  # fmt: skip
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -142,6 +146,13 @@ def _in_plain_characters(error: UnicodeError) -> tuple[str, int]:
 def _complain(message: str) -> int:
     print(f"{program()}: error: {mask(' '.join(message.split()))}", file=sys.stderr)
     return EXIT_BAD_INPUT
+
+
+def plain_console(stderr: bool = False) -> Console:
+    """A terminal on which names, labels and reasons, which come from outside, mean nothing else."""
+    from rich.console import Console  # takes its time to import
+
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def positive_int(text: str) -> int:

@@ -11,6 +11,7 @@ from experiments.execution.engines import ENGINES
 from experiments.spec.experiment import load_experiment
 from experiments.spec.shard import take_part
 from experiments.spec.yaml_files import SHIPPED, find_experiment
+from experiments.sweep.opening import opened
 from experiments.sweep.options import Options
 from experiments.sweep.parser import check_arguments, sweep_parser
 from experiments.sweep.progress import counting_images
@@ -43,13 +44,15 @@ def _main() -> int:
             checkpoint_folder(experiment.name, arguments.tracking_uri, arguments.checkpoint_dir),
             engine.n_workers(request),
             arguments.retry_failed,
+            options.study_storage,
         )
         print(f"with {engine.describe(request)}")
         return 0
 
-    from experiments.sweep.run import run_sweep  # MLflow takes its time to import
+    with opened(experiment, options) as found:
+        from experiments.sweep.run import run_opened  # MLflow takes its time to import
 
-    outcome = run_sweep(experiment, options)
+        outcome = run_opened(experiment, options, found)
     if outcome.study_summary:
         print(*outcome.study_summary.lines(), sep="\n")
     elsewhere = options.tracking_uri != default_uri()

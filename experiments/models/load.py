@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -151,11 +151,14 @@ def _check_ours(run: RunRecord, finished: bool = True) -> None:
         raise BadInput(f"run {run.run_id} is of a trial that is not finished ({run.state})")
 
 
-def best_of_experiment(name: str, uri: str, typed: str | None = None) -> SelectedRun:
+def best_of_experiment(
+    name: str, uri: str, typed: str | None = None, only: Sequence[Mapping[str, Any]] = ()
+) -> SelectedRun:
     """The best configuration by its mean val/nll, and of that the seed with the lowest.
 
     Args:
         typed: what stood for it on a command line
+        only: which configurations, as of `keep_only`
 
     Raises:
         BadInput: when nothing of it is finished, or nothing ranks, or no weights were kept.
@@ -163,16 +166,17 @@ def best_of_experiment(name: str, uri: str, typed: str | None = None) -> Selecte
     tracker = Reader.find(uri, name)
     if tracker is None:
         raise BadInput(f"no run is called '{name}', and {not_tracked(name, uri, typed)}")
+    from experiments.analysis.asked import keep_only
     from experiments.analysis.comparison import compare
     from experiments.analysis.load import load_trials  # pandas takes its time to import
 
-    ranking = compare(load_trials(name, uri), _CHOOSES)
+    ranking = compare(keep_only(load_trials(name, uri), only), _CHOOSES)
     if ranking.empty:
         raise BadInput(f"experiment '{name}': no trial has finished yet")
     if ranking["group"].nunique() > 1:
         raise BadInput(
-            f"experiment '{name}' is of several data sets or image shapes, across which nothing "
-            f"ranks: name a run"
+            f"experiment '{name}' is of several data sets, image shapes or validation sets, across "
+            f"which nothing ranks: name a run"
         )
     best = str(ranking["configuration_id"].iloc[0])
     label = f"the configuration with the best mean {_CHOOSES} ({ranking['mean'].iloc[0]:.2f})"

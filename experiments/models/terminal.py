@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from experiments.cli import plain_console
 from experiments.formatting import count
 from experiments.models.again import Again
 from experiments.models.evaluate import LoadedModel, Row, notes
@@ -20,17 +20,15 @@ from experiments.tracking.reader import KL
 def print_evaluation(subject: LoadedModel, rows: Iterable[Row]) -> None:
     """What the model is, then its numbers beside those that its trial logged."""
     protocol, description = subject.protocol, subject.description
-    console = Console()
+    console = plain_console()
     for note in notes(subject):
-        console.print(f"• {note}", highlight=False, markup=False)
+        console.print(f"• {note}")
     console.print(
         f"{subject.chosen.name}, epoch {description.best_epoch}",
         f"run {subject.chosen.run.run_id}",
         f"test set of {protocol.dataset}; test/nll: K = {protocol.n_samples}, "
         f"{protocol.n_images} images",
         sep="\n",
-        highlight=False,
-        markup=False,
     )
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("per image", no_wrap=True)
@@ -45,7 +43,7 @@ def print_evaluation(subject: LoadedModel, rows: Iterable[Row]) -> None:
 
 def print_again(again: Again) -> None:
     """What became of each number, then what is another thing than it was. Nothing is markup."""
-    console = Console()
+    console = plain_console()
     told = [
         again.chosen.name,
         f"run {again.chosen.run.run_id}",
@@ -64,7 +62,7 @@ def print_again(again: Again) -> None:
             break_on_hyphens=False,
             break_long_words=False,
         )
-        console.print(Text(wrapped), highlight=False, soft_wrap=True)
+        console.print(Text(wrapped), soft_wrap=True)
 
 
 def _numbers(again: Again) -> Iterator[str]:

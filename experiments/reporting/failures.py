@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from rich.console import Console
 from rich.text import Text
 
 from experiments.analysis.trial_columns import varying_fields
+from experiments.cli import plain_console
 from experiments.formatting import count
 from experiments.reporting.findings import describe_fields
 from experiments.tracking.reader import Reader
@@ -101,10 +101,10 @@ def by_cause(failures: Sequence[Failure]) -> list[list[Failure]]:
 def print_failures(name: str, trials: pd.DataFrame, tracker: Reader) -> None:
     """On stdout. All of it is anybody's text: nothing in it is markup."""
     failures = find_failures(trials, tracker)
-    console = Console()
+    console = plain_console()
     for line, indent in _lines(name, failures, len(trials)):
         wrapped = _wrapped(line, indent, console.width)
-        console.print(Text(wrapped), highlight=False, soft_wrap=True)
+        console.print(Text(wrapped), soft_wrap=True)
 
 
 def _lines(name: str, failures: Sequence[Failure], n_trials: int) -> Iterator[tuple[str, int]]:

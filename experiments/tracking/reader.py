@@ -21,7 +21,7 @@ from experiments.tracking.artifact_folder import why_missing
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.image_names import is_image, step_of
 from experiments.tracking.retries import connect, patiently
-from experiments.tracking.run_record import RunRecord
+from experiments.tracking.run_record import STOP, RunRecord, Stops
 from experiments.tracking.uris import sqlite_path
 from vae.errors import BadInput
 
@@ -30,6 +30,9 @@ KL_FILE = f"latent/{KL}.json"
 """Nats that each latent dimension of a kept model takes, on a trial run in their order; on a
 configuration run largest first, the mean over its seeds.
 """
+
+_MOST_STOPPED = 10_000
+"""Stopped runs of an experiment that are looked at: nobody sets more tags by hand."""
 
 
 @dataclass
@@ -88,6 +91,13 @@ class Reader:
                 token = page.token
                 if not token:
                     return records
+
+    def stops(self) -> Stops:
+        """What persons have stopped: one search, however many trials there are."""
+        query = f"tags.{STOP} ILIKE 'true'"
+        ids = [self.experiment_id]
+        found = patiently(self._mlflow.search_runs, ids, query, max_results=_MOST_STOPPED)
+        return Stops.among(_record(run) for run in found)
 
     def has_trials(self) -> bool:
         """Whether it has a trial run at all."""
