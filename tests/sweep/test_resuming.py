@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from experiments.execution import worker
+from experiments.sweep import run
+from experiments.tracking.provenance import Provenance
 from tests.conftest import TINY, Workspace
 from tests.tracked import TrackedRun, runs
 from vae.training import Training
@@ -49,6 +51,21 @@ def test_a_trial_goes_on_from_its_checkpoint(workspace: Workspace) -> None:
     assert epochs_of(workspace.run("sweep.py", "tiny.yaml", *ONE).stderr) == ["2"]
     assert steps(the_trial(workspace)) == [1, 2]
     assert list((workspace.folder / "checkpoints" / "tiny").iterdir()) == []
+
+
+def test_a_trial_that_goes_on_with_other_code_names_both(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Provenance("a" * 40, "", "python sweep.py", {"torch": "1"})
+    monkeypatch.setattr(run, "provenance", lambda command, used: first)
+    interrupt_after_an_epoch(workspace)
+    second = Provenance("b" * 40, "", "python sweep.py", {"torch": "2"})
+    monkeypatch.setattr(run, "provenance", lambda command, used: second)
+    assert workspace.run("sweep.py", "tiny.yaml", *ONE).returncode == 0
+    again = workspace.run("sweep.py", "--again", the_trial(workspace).run_id)
+    assert again.returncode == 0
+    assert "torch: 1 and 2 → " in again.stdout
+    assert f"commit: {'a' * 12} and {'b' * 12} → " in " ".join(again.stdout.split())
 
 
 def test_the_checkpoint_of_a_deleted_database_is_not_used(workspace: Workspace) -> None:
