@@ -39,9 +39,8 @@ from experiments.sweep.stopping import StopWatch
 from experiments.sweep.study_stores import (
     StoreCheck,
     check_stores,
-    find_study,
+    lessons_left,
     open_study,
-    read_lessons,
 )
 from experiments.sweep.tasks import Tasks
 from experiments.sweep.trial_runs import Places, TrialRuns
@@ -53,7 +52,6 @@ from experiments.tracking.study_summary import TAG
 from experiments.tracking.uris import checkpoint_folder
 from experiments.tracking.writer import ExperimentWriter
 from vae.components import user_code
-from vae.configuration import RETURN_SCALE_FIELDS
 from vae.data import decoded
 
 if TYPE_CHECKING:
@@ -88,7 +86,9 @@ def _run(
     engine: OpenEngine,
     deadline: float | None,
 ) -> Outcome:
-    lessons = _read_lessons(experiment, experiment.study, options) if experiment.study else []
+    storage, lessons = options.study_storage, list[Lessons]()
+    if experiment.study:
+        lessons = lessons_left(experiment, experiment.study, options.tracking_uri, storage)
     for component in sorted(experiment.datasets, key=lambda component: component.value):
         with counting_images() as on_progress:
             decoded.prepare(component, options.data_dir, on_progress=on_progress)
@@ -102,29 +102,11 @@ def _run(
     with sole_sweep(locks, options.shard) as workers_lock:
         study = None
         if experiment.study:
-            study = open_study(experiment, experiment.study, options.study_storage, lessons)
+            study = open_study(experiment, experiment.study, storage, lessons)
         tracker = ExperimentWriter.create(options.tracking_uri, experiment.name)
         snapshot = read_snapshot(tracker, experiment)
         sweep = _Sweep(experiment, options, places, archiving, tracker, snapshot, study, engine)
         return sweep.run(workers_lock, deadline)
-
-
-def _read_lessons(experiment: Experiment, plan: StudyPlan, options: Options) -> list[Lessons]:
-    if not plan.learn_from:
-        return []
-    study = find_study(experiment, plan, options.study_storage)
-    learned = study.learned_from if study else {}
-    return list(read_lessons(experiment, plan, options.tracking_uri, learned))
-
-
-def _sorted_by(experiment: Experiment) -> str:
-    """What MLflow's table sorts by: nll across what the return does not compare."""
-    axes = experiment.study.space if experiment.study else {}
-    varies = any(
-        axis in axes or len({c.flat[axis] for c in experiment.configurations}) > 1
-        for axis in RETURN_SCALE_FIELDS
-    )
-    return "nll" if varies or experiment.metric != "return" else "return"
 
 
 class _Sweep:
