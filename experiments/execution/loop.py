@@ -36,9 +36,13 @@ class Executor(Protocol):
     """Gets work done somewhere.
 
     Attributes:
+        n_workers: how many tasks it can work on at most
         n_free: how many more tasks it can work on now
         can_isolate: it can do a task whose device no other task uses meanwhile
     """
+
+    @property
+    def n_workers(self) -> int: ...
 
     @property
     def n_free(self) -> int: ...
@@ -83,8 +87,10 @@ def drive(
     """
     loop = _Loop(executor, retries, timeout, source.is_stopped)
     while True:
-        # What has ended is told first: it decides what is asked for.
-        if loop.has_result or executor.n_free < 1 or (task := source.ask()) is None:
+        # What has ended is told first: it decides what is asked for. A worker may be free a moment
+        # before its result has arrived here.
+        is_full = loop.n_running >= executor.n_workers or executor.n_free < 1
+        if loop.has_result or is_full or (task := source.ask()) is None:
             if not loop.n_running:
                 return
             if (result := loop.next_result()) is not None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,14 @@ class Mailbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._n_events_read: dict[int, int] = {}
+        self._read_up_to: dict[int, int] = {}
         self._pulse = 0
 
     def create(self) -> None:
+        """Nobody else may enter: a task may hold a password, and what is read here is executed."""
+        self.folder.mkdir(mode=0o700)
         for name in _FOLDERS:
-            (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.folder / name).mkdir(mode=0o700)
         self.beat()
 
     # ---------------------------------------------------------------- what the sweep does
@@ -68,7 +69,7 @@ class Mailbox:
         (self.folder / "results" / str(number)).unlink(missing_ok=True)
         (self.folder / "events" / str(number)).unlink(missing_ok=True)
         (self.folder / "ended" / str(number)).unlink(missing_ok=True)
-        self._n_events_read.pop(number, None)
+        self._read_up_to.pop(number, None)
 
     def results(self) -> dict[int, TrialResult]:
         """By the number of the task; to be forgotten once they are told."""
@@ -79,9 +80,8 @@ class Mailbox:
         found: list[tuple[int, Event]] = []
         for path in _complete(self.folder / "events"):
             number = int(path.name)
-            events = list(_read_many(path))
-            found += [(number, event) for event in events[self._n_events_read.get(number, 0) :]]
-            self._n_events_read[number] = len(events)
+            events, self._read_up_to[number] = _read_from(path, self._read_up_to.get(number, 0))
+            found += [(number, event) for event in events]
         return found
 
     def workers(self) -> set[str]:
@@ -111,6 +111,10 @@ class Mailbox:
                 continue
             return int(path.name), _read(mine)
         return None
+
+    def is_taken(self, number: int, worker: str) -> bool:
+        """Whether the sweep still counts on that worker."""
+        return (self.folder / "taken" / f"{number}.{worker}").exists()
 
     def answer(self, number: int, result: TrialResult) -> None:
         _write(self.folder / "results" / str(number), result)
@@ -154,10 +158,14 @@ def _read(path: Path) -> Any:
     return pickle.loads(path.read_bytes())  # noqa: S301
 
 
-def _read_many(path: Path) -> Iterator[Event]:
+def _read_from(path: Path, position: int) -> tuple[list[Event], int]:
+    """The whole events that begin at a position of the file, and where the next one will."""
+    events: list[Event] = []
     with path.open("rb") as file:
+        file.seek(position)
         while True:
             try:
-                yield pickle.load(file)  # noqa: S301
+                events.append(pickle.load(file))  # noqa: S301
             except (EOFError, pickle.UnpicklingError):  # the last one is being written
-                return
+                return events, position
+            position = file.tell()

@@ -133,6 +133,10 @@ class Processes:
         self._replaced: list[ProcessPool] = []
 
     @property
+    def n_workers(self) -> int:
+        return len(self._workers)
+
+    @property
     def n_free(self) -> int:
         with self._lock:
             return len(self._free())
@@ -258,12 +262,13 @@ def _ctrl_c_ignored() -> Iterator[None]:
 
 def _listen(events: Connection, on_event: Callable[[Event], None]) -> None:
     """Pass on what the workers tell until the last of them, and the parent, hung up."""
-    while True:
-        try:
-            event = events.recv()
-        except (EOFError, OSError):
-            return
-        on_event(event)
+    with events:  # however it ends: whoever tells nobody anything would wait for ever
+        while True:
+            try:
+                event = events.recv()
+            except (EOFError, OSError):
+                return
+            on_event(event)
 
 
 WORKERS_PER_DEVICE = Option(

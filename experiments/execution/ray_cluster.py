@@ -59,7 +59,7 @@ class Ray:
         """
         import ray
 
-        self._n_workers = n_workers
+        self.n_workers = n_workers
         self._running: dict[Future[TrialResult], tuple[Trial, ray.ObjectRef]] = {}
         self._event_queue = _open_event_queue()
         self._over = threading.Event()
@@ -78,7 +78,7 @@ class Ray:
 
     @property
     def n_free(self) -> int:
-        return self._n_workers - len(self._running)
+        return self.n_workers - len(self._running)
 
     def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()

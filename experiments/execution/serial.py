@@ -17,6 +17,7 @@ from vae.errors import BadInput
 class Serial:
     """One trial after another in this process, for debugging."""
 
+    n_workers = 1
     n_free = 1
     can_isolate = False
 

@@ -138,7 +138,7 @@ def outcomes_of(trial_runs: Iterable[RunRecord]) -> dict[str, Outcomes]:
             # Of a trial that is finished only the end is known; of others, nothing for sure.
             epoch=trial["configuration"]["epochs"] if finished else 0,
             metrics=record.metrics if finished else {},
-            error=record.tags.get("error", ""),
+            error=record.error,
             run_id=record.run_id,
         )
         by_seed = found.setdefault(record.tags["configuration_id"], {})

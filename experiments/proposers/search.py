@@ -12,7 +12,8 @@ from experiments.analysis.race import lost_to_best
 from experiments.metrics import METRICS
 from experiments.planning.results import ConfigurationResults, Results, TrialOutcome
 from experiments.proposers.decisions import Advance, Annotate, Decision, Prune
-from experiments.proposers.optuna_study import Proposal, Study
+from experiments.proposers.optuna_study import Study
+from experiments.proposers.optuna_trials import Proposal, Told
 from experiments.proposers.racing_grid import why_lost
 from experiments.spec.search_space import StudyPlan, rungs
 from experiments.tracking.long_tags import list_tags
@@ -95,6 +96,7 @@ class Search:
         self._sign = METRICS[plan.metric].sign
         self._running: dict[str, _Candidate] = {}
         self._verdicts: dict[str, _Verdict] = {}
+        self._learned: Mapping[str, Told] = {}
         self._numbers: dict[str, list[int]] = {}
         self._decisions: deque[Decision | _Told] = deque()
         self._last_asked = ""
@@ -115,11 +117,14 @@ class Search:
         return search
 
     def _remember(self) -> None:
-        """What the study was told before."""
+        """What the study was told before, of its own proposals and of what it learned from."""
+        self._learned = self._study.learned()
         for told in self._study.told():
             try:
                 configuration = self._plan.configuration(told.fields)
             except BadInput:  # it failed for just that
+                continue
+            if configuration.id in self._learned:
                 continue
             self._verdicts[configuration.id] = _Verdict(told.state, told.value, told.reason)
             self._numbers.setdefault(configuration.id, []).append(told.number)
@@ -189,6 +194,10 @@ class Search:
             configuration = self._plan.configuration(proposal.fields)
         except BadInput as error:
             self._study.tell(proposal.number, State.FAILED, reason=str(error))
+            return
+        if (learned := self._learned.get(configuration.id)) is not None:
+            # Its runs are those of the experiment that it was learned from: this one has none.
+            self._study.tell(proposal.number, State.FINISHED, learned.value)
             return
         self._numbers.setdefault(configuration.id, []).append(proposal.number)
         verdict = self._verdicts.get(configuration.id)

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from experiments.cli import plain_console
 from experiments.execution.messages import EpochDone, Event, Notice, TaskState, TrialResult
 from experiments.formatting import duration
 from experiments.secrets import mask
@@ -118,7 +119,7 @@ class LiveDisplay:
     """
 
     def __init__(self, n_workers: int) -> None:
-        console = Console(stderr=True)
+        console = plain_console(stderr=True)
         self._progress = Progress(*_columns(console.width), console=console)
         self._overall = self._progress.add_task("trials", total=None, note="")
         self._workers: dict[int, TaskID] = {}
@@ -153,7 +154,7 @@ class LiveDisplay:
         )
 
     def _print(self, text: str, style: str) -> None:
-        self._progress.console.print(Text(text, style), highlight=False)
+        self._progress.console.print(Text(text, style))
 
     def _drop_a_lost_worker(self) -> None:
         lost = next(iter(self._workers))
@@ -232,7 +233,7 @@ def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield _Tenths(what, total)
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=plain_console(stderr=True)) as progress:
         task = progress.add_task(what, total=total)
         yield lambda n: progress.advance(task, n)
 

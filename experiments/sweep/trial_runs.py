@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -91,14 +92,21 @@ class TrialRuns:
 
     def _open_run(self, trial: Trial, parent_run_id: str) -> str:
         record = self._record(trial)
-        if record is None:
-            if failed := self._records.get(trial.id):
+        if record is not None:
+            try:
+                self._tracker.reopen(record)
+                return self._described(record.run_id, trial)
+            except TrackingRefused:
+                if not self._tracker.is_deleted(record.run_id):
+                    raise
+        elif failed := self._records.get(trial.id):
+            with contextlib.suppress(TrackingRefused):  # a person has deleted it
                 self._tracker.set_tag(failed.run_id, RETRIED, "true")
-            label = self._experiment.label(trial.configuration)
-            run_id = self._tracker.create_trial_run(trial, label, parent_run_id, self._code)
-        else:
-            run_id = record.run_id
-            self._tracker.reopen(record)
+        label = self._experiment.label(trial.configuration)
+        made = self._tracker.create_trial_run(trial, label, parent_run_id, self._code)
+        return self._described(made, trial)
+
+    def _described(self, run_id: str, trial: Trial) -> str:
         digest = self._digest(trial.configuration.component("dataset"))
         self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
         return run_id
@@ -140,14 +148,16 @@ class TrialRuns:
     def prune_run(self, run_id: str, reason: str) -> None:
         """Run the trial that this run is of no further."""
         checkpoint_file(self._places.checkpoint_dir, run_id).unlink(missing_ok=True)
-        self._tracker.mark_pruned(run_id, reason)
-        self._tracker.set_state(run_id, State.PRUNED)
+        with contextlib.suppress(TrackingRefused):  # a person has deleted it
+            self._tracker.mark_pruned(run_id, reason)
+            self._tracker.set_state(run_id, State.PRUNED)
         self._open.pop(run_id, None)
 
     def interrupt(self) -> None:
         """Mark what was running as stopped; the next sweep goes on from there."""
         for task in self._open.values():
-            self._tracker.set_state(task.run_id, State.MISSING)
+            with contextlib.suppress(TrackingRefused):  # a person has deleted it
+                self._tracker.set_state(task.run_id, State.MISSING)
 
 
 _STATES = {

@@ -35,7 +35,7 @@ class FakeExecutor:
     """Virtual workers that do nothing: once all of them have work, the first one is done."""
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
+        self.capacity = self.n_workers = capacity
         self.can_isolate = False
         self.lost: set[str] = set()
         self.most_running = 0
@@ -135,7 +135,7 @@ class ScriptedExecutor:
         self._answers = list(answers)
         self.can_isolate = can_isolate
         self.tasks: list[Task] = []
-        self.n_free = 1
+        self.n_workers = self.n_free = 1
 
     def submit(self, task: Task) -> Future[TrialResult]:
         self.tasks.append(task)
@@ -169,6 +169,34 @@ class Rungs:
 
     def is_stopped(self, trial: Trial) -> bool:
         return self._stopped
+
+
+class LateExecutor(ScriptedExecutor):
+    """Its worker is free a moment before the result arrives, as with processes and with Ray."""
+
+    def submit(self, task: Task) -> Future[TrialResult]:
+        done, late = super().submit(task), Future[TrialResult]()
+        threading.Timer(0.05, lambda: late.set_result(done.result())).start()
+        return late
+
+
+class Alternating(Rungs):
+    """Is asked for nothing before it has been told what became of the task before."""
+
+    def ask(self) -> Task | None:
+        assert len(self.told) == self.n_asked, "asked before it was told"
+        self.n_asked += 1
+        return super().ask()
+
+    n_asked = 0
+
+
+def test_nobody_is_asked_while_a_result_is_on_its_way() -> None:
+    """Else a study with one worker would propose, now and then, without its latest value."""
+    answers = [answer(TaskState.ADVANCED), answer(TaskState.ADVANCED), answer(TaskState.FINISHED)]
+    proposer = Alternating(3)
+    drive(proposer, LateExecutor(*answers), retries=0)
+    assert [result.state for result in proposer.told] == ["advanced", "advanced", "finished"]
 
 
 def answer(state: TaskState, seconds: float | None = None) -> TrialResult:

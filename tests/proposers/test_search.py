@@ -14,7 +14,8 @@ from experiments.planning.results import Results, TrialOutcome
 from experiments.proposers.decisions import Advance
 from experiments.proposers.optuna_study import Study
 from experiments.proposers.search import Search
-from experiments.spec.search_space import Range, StudyPlan
+from experiments.spec.ranges import Range
+from experiments.spec.search_space import StudyPlan
 from experiments.tracking.run_record import State
 from tests.simulated import SimulatedSweep, Stopped, Value
 from vae.configuration import Trial
