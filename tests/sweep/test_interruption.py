@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from pydantic import BaseModel, model_serializer
 
 from experiments.sweep.interruption import OutOfTime, interruptible
 from tests.conftest import Workspace
@@ -35,6 +36,27 @@ def test_the_end_of_the_budget_is_a_ctrl_c_of_its_own_kind() -> None:
 def test_a_budget_that_was_used_up_before_the_start() -> None:
     with pytest.raises(OutOfTime), interruptible(time.monotonic() - 5):
         time.sleep(30)
+
+
+class Slow(BaseModel):
+    @model_serializer
+    def _write(self) -> dict[str, int]:
+        time.sleep(30)
+        return {}
+
+
+def test_an_interrupt_of_which_a_library_makes_an_error_is_one_all_the_same() -> None:
+    with (
+        pytest.raises(OutOfTime),
+        interruptible(time.monotonic() + 0.05) as strikes,
+        strikes.as_themselves(),
+    ):
+        Slow().model_dump()
+
+
+def test_an_error_is_no_interrupt() -> None:
+    with pytest.raises(ArithmeticError), interruptible(None) as strikes, strikes.as_themselves():
+        raise ArithmeticError
 
 
 def test_without_a_budget_nothing_strikes() -> None:
