@@ -213,12 +213,10 @@ class _Sweep:
         for remark in self._remarks():
             self._shown.on_event(Notice("study", remark))
         interruption = ""
-        with interruptible(deadline):
+        with interruptible(deadline) as strikes:
             try:
-                self._begin()
-                if self._tasks.any():
-                    with self._shown:
-                        self._drive(workers_lock)
+                with strikes.as_themselves():
+                    self._begin_and_drive(workers_lock)
             except KeyboardInterrupt as interrupt:
                 self._tasks.interrupt()
                 out_of_time = isinstance(interrupt, OutOfTime)
@@ -236,6 +234,12 @@ class _Sweep:
         """On what the study has learned, and on what its two stores lack."""
         learned = self._study.learned_from.values() if self._study else ()
         return [*learned, *(self._stores.remarks if self._stores else ())]
+
+    def _begin_and_drive(self, workers_lock: Path) -> None:
+        self._begin()
+        if self._tasks.any():
+            with self._shown:
+                self._drive(workers_lock)
 
     def _begin(self) -> None:
         """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
