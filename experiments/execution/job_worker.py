@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from experiments.execution.engine import TaskEnded
 from experiments.execution.locks import join_workers
 from experiments.execution.mailbox import Mailbox
 from experiments.execution.messages import EpochDone, Event, Task, TaskState, TrialResult
@@ -105,6 +106,8 @@ def _do(
             os._exit(1)  # the sweep gave this task up, and may have given it to somebody else
         with contextlib.suppress(OSError):  # what people are shown is no reason to fail a trial
             mailbox.tell(number, event)
+        if isinstance(event, EpochDone) and mailbox.is_to_end(number):
+            raise TaskEnded
         if n_epochs and time_is_up.is_set() and task_goes_on(event):
             raise _TimeIsUp  # the checkpoint was written just before
 
@@ -116,6 +119,8 @@ def _do(
 
     try:
         return advance_remotely(task, report, give_up)
+    except TaskEnded:
+        return TrialResult(task, TaskState.LOST, "ended between two epochs")
     except _TimeIsUp:
         reason = f"its job {me.rpartition('-')[0]} had no more time"
         return TrialResult(task, TaskState.PREEMPTED, reason, seconds=time.monotonic() - started)

@@ -23,6 +23,7 @@ from experiments.execution.mailbox import Mailbox
 from experiments.execution.messages import EpochDone, Event, Notice, Task, TaskState, TrialResult
 from experiments.execution.slurm_jobs import Jobs
 from experiments.execution.slurm_queue import OUT_OF_TIME, VANISHED, JobState, wait_until_over
+from vae.configuration import Trial
 
 _ROUND_SECONDS = 0.5
 _STATES_SECONDS = 3.0
@@ -92,7 +93,7 @@ class JobWorkers:
         sweep: as its jobs know it; Slurm may take no jobs for as long as it may be silent
         device: on which tasks compute, where that is not theirs to choose
         """
-        self._n_workers = n_workers
+        self.n_workers = n_workers
         self._jobs = jobs
         self._record = record
         self._mailbox = Mailbox(sweep.mail)
@@ -115,7 +116,7 @@ class JobWorkers:
     @property
     def n_free(self) -> int:
         with self._lock:
-            return self._n_workers - len(self._outstanding)
+            return self.n_workers - len(self._outstanding)
 
     def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
@@ -133,6 +134,15 @@ class JobWorkers:
             else:
                 self._outstanding[self._n_tasks] = _Outstanding(task, future)
         return future
+
+    def end(self, which: Callable[[Trial], bool]) -> None:
+        with self._lock:
+            found = [(n, o.task) for n, o in self._outstanding.items() if which(o.task.trial)]
+        for number, task in found:
+            if self._mailbox.take_back(number):
+                self._end(number, TrialResult(task, TaskState.LOST, "ended before it began"))
+            else:
+                self._mailbox.end(number)
 
     # ------------------------------------------------------------- in a thread of its own
 
@@ -204,7 +214,7 @@ class JobWorkers:
 
     def _submit_jobs(self) -> None:
         """As many as there is work for; all at once, as an array."""
-        n_missing = min(self._n_workers, len(self._outstanding)) - len(self._fleet.live)
+        n_missing = min(self.n_workers, len(self._outstanding)) - len(self._fleet.live)
         if n_missing <= 0:
             return
         try:

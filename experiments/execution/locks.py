@@ -30,8 +30,10 @@ from experiments.spec.shard import Shard
 from experiments.tracking.uris import sqlite_path
 from vae.errors import BadInput
 
-_ORPHANS_SECONDS = 15
-"""More than workers need to notice that their parent died."""
+_ORPHANS_SECONDS = 60
+"""More than workers need to notice that their parent died. While one loads torch it notices
+nothing, and on a machine with eight processes for every core that takes seconds.
+"""
 
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 

@@ -2,6 +2,7 @@
 
     todo/N              a task that anybody may take
     taken/N.WORKER      one that a worker works on: the one whose renaming came first
+    ended/N             one that is to end after the epoch that it is at
     results/N           what became of it
     events/N            what its worker tells meanwhile
     workers/WORKER      a worker that has come up
@@ -21,7 +22,7 @@ from typing import Any
 
 from experiments.execution.messages import Event, Task, TrialResult
 
-_FOLDERS = ("todo", "taken", "results", "events", "workers")
+_FOLDERS = ("todo", "taken", "ended", "results", "events", "workers")
 
 
 class Mailbox:
@@ -44,9 +45,17 @@ class Mailbox:
     def put(self, number: int, task: Task) -> None:
         _write(self.folder / "todo" / str(number), task)
 
-    def take_back(self, number: int) -> None:
-        """A task that nobody is to begin any more."""
-        (self.folder / "todo" / str(number)).unlink(missing_ok=True)
+    def take_back(self, number: int) -> bool:
+        """A task that nobody is to begin any more; returns whether nobody has."""
+        try:
+            (self.folder / "todo" / str(number)).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def end(self, number: int) -> None:
+        """A task that somebody works on is to end after an epoch."""
+        (self.folder / "ended" / str(number)).touch()
 
     def taken(self) -> dict[int, str]:
         """Who works on what, by the number of the task."""
@@ -59,6 +68,7 @@ class Mailbox:
             path.unlink(missing_ok=True)
         (self.folder / "results" / str(number)).unlink(missing_ok=True)
         (self.folder / "events" / str(number)).unlink(missing_ok=True)
+        (self.folder / "ended" / str(number)).unlink(missing_ok=True)
         self._read_up_to.pop(number, None)
 
     def results(self) -> dict[int, TrialResult]:
@@ -113,6 +123,9 @@ class Mailbox:
         """One writer for each file; whoever reads sees whole events, maybe not yet the last."""
         with (self.folder / "events" / str(number)).open("ab") as file:
             file.write(pickle.dumps(event))
+
+    def is_to_end(self, number: int) -> bool:
+        return (self.folder / "ended" / str(number)).exists()
 
     @property
     def pulse(self) -> int:

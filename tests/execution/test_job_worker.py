@@ -104,6 +104,23 @@ def test_on_the_signal_before_its_end_a_job_keeps_its_trial_s_last_epoch(
         assert one.metrics[key] == other.metrics[key], key
 
 
+def test_a_task_that_is_ended_ends_between_two_epochs_and_the_job_goes_on(
+    workspace: Workspace, mailbox: Mailbox
+) -> None:
+    task = long_task(workspace)
+    mailbox.put(1, task)
+    job = Job(mailbox, "11")
+    job.until_epochs(2)
+    mailbox.end(1)
+    result = job.result(1)
+    assert (result.state, result.error) == ("lost", "ended between two epochs")
+    assert task.checkpoint.exists()
+    mailbox.put(2, some_task(workspace))
+    assert job.result(2).state == "finished"
+    mailbox.close()
+    assert job.process.wait(timeout=60) == 0
+
+
 def test_scancel_ends_a_job_at_once(workspace: Workspace, mailbox: Mailbox) -> None:
     """It sends SIGTERM first, which submitit would let pass."""
     mailbox.put(1, long_task(workspace))

@@ -114,6 +114,28 @@ def test_a_result_and_its_events_arrive(make: Any) -> None:
     assert sweep.executor.n_free == 2
 
 
+def test_what_nobody_has_begun_is_taken_back(make: Any) -> None:
+    sweep = make()
+    future = sweep.executor.submit(task(0))
+    sweep.executor.end(lambda trial: True)
+    assert future.result(timeout=30).state == TaskState.LOST
+    assert sweep.worker.take("1_0-0") is None
+
+
+def test_whoever_works_on_what_is_ended_is_told_and_answers(make: Any) -> None:
+    sweep = make()
+    future = sweep.executor.submit(task(0))
+    number = sweep.takes("1_0-0")
+    sweep.executor.end(lambda trial: False)
+    assert not sweep.worker.is_to_end(number)
+    sweep.executor.end(lambda trial: True)
+    sweep.executor.end(lambda trial: True)
+    assert sweep.worker.is_to_end(number) and not future.done()
+    sweep.worker.answer(number, TrialResult(task(0), TaskState.LOST, "ended"))
+    assert future.result(timeout=30).error == "ended"
+    until(lambda: not sweep.worker.is_to_end(number))
+
+
 @pytest.mark.parametrize("told", [0, 1])
 @pytest.mark.parametrize(
     ("state", "normal"),
