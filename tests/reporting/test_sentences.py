@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from experiments.reporting.sentences import conclusions, method
 from vae.configuration import Configuration
 
 
-def trials(**values: list[float | None]) -> pd.DataFrame:
+def trials(**values: Sequence[float | None]) -> pd.DataFrame:
     """By encoder, `test/nll` over the seeds; None is a trial that failed."""
     rows = []
     for encoder, numbers in values.items():
