@@ -32,8 +32,8 @@ _ONE: dict[str, Any] = {
         "hidden_dim": 16,
         "latent_dim": 2,
         "batch_size": 500,
-        "images": 4,
     },
+    "pictures": {"samples": 4},
 }
 
 

@@ -118,7 +118,7 @@ def _row(configuration_run: RunRecord, seed: int, record: RunRecord | None) -> d
     tags = record.tags if record else configuration_run.tags
     given_up = tags.get("pruned") == "true"
     state = record.state if record else "pruned" if given_up else "missing"
-    why = {"failed": tags.get("error", ""), "pruned": tags.get("pruned.reason", "")}
+    why = {"failed": record.error if record else "", "pruned": tags.get("pruned.reason", "")}
     written = as_written_today(json.loads(configuration_run.tags["configuration"]))
     fields = written | {name: v for name, v in FIELDS_ADDED_LATER.items() if name not in written}
     row = {

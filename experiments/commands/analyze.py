@@ -21,10 +21,14 @@ def main() -> NoReturn:
 
 
 def _main() -> int:
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if arguments.failures:
+        parser.refuse_others(arguments, "--failures", ("experiment", "tracking_uri"))
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
 
+    from experiments.analysis.asked import keep_only, not_asked_for, with_only
     from experiments.analysis.load import load_curves, load_trials, open_experiment
     from experiments.analysis.naming import find_meant
     from experiments.metrics import FINAL_METRICS
@@ -45,13 +49,24 @@ def _main() -> int:
     trials = load_trials(name, arguments.tracking_uri)
     if trials.empty:
         raise BadInput(f"experiment '{name}' has no trials: no sweep has written to it")
+    if arguments.only:
+        trials = keep_only(trials, arguments.only)
+    elif meant.file is not None and (remark := not_asked_for(meant.file, trials)):
+        print(f"note: {remark}", file=sys.stderr)
+    if arguments.failures:
+        from experiments.reporting.failures import print_failures
+
+        print_failures(name, trials, tracker)
+        return 0
     study_summary = StudySummary.from_json(tracker.experiment_tag(TAG))
     control, equal_within = arguments.control, arguments.equal_within
-    findings = answer(name, trials, arguments.metric, study_summary, control, equal_within)
+    title = with_only(name, arguments.only)
+    findings = answer(title, trials, arguments.metric, study_summary, control, equal_within)
     if arguments.format != "table":
         print(as_text(findings.summary, arguments.format), end="")
     if arguments.format == "table" or arguments.out is not None:
         curves = load_curves(name, arguments.tracking_uri)
+        curves = curves[curves["configuration_id"].isin(trials["configuration_id"])]
         if arguments.format == "table":
             print_answer(findings, curves)
         if arguments.out is not None:
@@ -63,22 +78,22 @@ def _main() -> int:
 
         uri, trusted = arguments.tracking_uri, arguments.trust_code
         folder = code_folder(arguments.experiment)
-        print(register_best(name, uri, arguments.register, trusted, folder))
+        print(register_best(name, uri, arguments.register, trusted, folder, arguments.only))
     return 0
 
 
-def _control(text: str) -> dict[str, Any]:
+def _fields(text: str) -> dict[str, Any]:
     """`encoder=mlp3,loss=sse`; values as in YAML."""
-    control = {}
+    fields = {}
     for part in text.split(","):
         field, equals, value = part.partition("=")
         if not equals or not value.strip():
             raise ArgumentTypeError(f"should be key=value,key=value (got {part!r})")
         try:
-            control[field.strip()] = check_field(field.strip(), parse_yaml(value))
+            fields[field.strip()] = check_field(field.strip(), parse_yaml(value))
         except BadInput as error:
             raise ArgumentTypeError(str(error)) from error
-    return control
+    return fields
 
 
 def _difference(text: str) -> float:
@@ -105,10 +120,19 @@ def _parser() -> Parser:
     add("--metric", default="return", help="what to compare (default: %(default)s)")
     add(
         "--control",
-        type=_control,
+        type=_fields,
         metavar="KEY=VALUE,...",
         help="hold every configuration against the one that has these fields, and of what else "
         "varies the defaults, instead of the best",
+    )
+    add(
+        "--only",
+        type=_fields,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE,...",
+        help="leave out what has other values; may be given several times, for any of several "
+        "values of a field",
     )
     add(
         "--equal-within",
@@ -123,6 +147,11 @@ def _parser() -> Parser:
         metavar="NAME",
         help="also register the best seed of the configuration with the best mean val/nll as "
         "MLflow model NAME, alias `champion`",
+    )
+    add(
+        "--failures",
+        action="store_true",
+        help="print what failed instead: reasons and ends of tracebacks, grouped by equal causes",
     )
     add("--trust-code", action="store_true", help="with --register, as that of the evaluation")
     return parser

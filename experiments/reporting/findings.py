@@ -14,6 +14,7 @@ from experiments.analysis.comparison import compare
 from experiments.analysis.main_effects import interactions, main_effects
 from experiments.analysis.statistics import summarize
 from experiments.analysis.trial_columns import describe_field, varying_fields
+from experiments.formatting import format_number
 from experiments.metrics import YARDSTICK
 from experiments.spec.seeds import write_seeds
 from experiments.tracking.study_summary import StudySummary
@@ -119,7 +120,8 @@ def mean_and_interval(row: pd.Series, metric: str) -> str:
     if math.isnan(mean):
         return "–"
     half = (row[f"{metric}.ci95_high"] - row[f"{metric}.ci95_low"]) / 2
-    return f"{mean:.2f}" if math.isnan(half) else f"{mean:.2f} ± {half:.2f}"
+    shown = format_number(mean)
+    return shown if math.isnan(half) else f"{shown} ± {format_number(half)}"
 
 
 def unfinished(trials: pd.DataFrame, fields: Sequence[str]) -> list[str]:

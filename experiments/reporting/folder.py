@@ -43,7 +43,7 @@ def write_report(folder: Path, findings: Findings, curves: pd.DataFrame, tracker
     try:
         with limit_retries(seconds=_PATIENCE):
             ExperimentWriter.of(tracker).log_report(folder / name for name in files)
-    except (TrackingRefused, TrackingLost) as error:
+    except (BadInput, TrackingRefused, TrackingLost) as error:
         print(f"warning: the report is in {folder}, but not in MLflow: {error}", file=sys.stderr)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from experiments.analysis.trial_columns import is_missing
-from experiments.formatting import format_value
+from experiments.formatting import format_number, format_value
 from experiments.metrics import YARDSTICK
 from experiments.reporting import latent_plots, plots
 from experiments.reporting.findings import (
@@ -171,7 +171,8 @@ def _comparison_cells(findings: Findings, row: pd.Series, metric: str) -> list[C
     summary = findings.summary.set_index("configuration_id").loc[row["configuration_id"]]
     count = f"{summary['n_finished']}/{summary['n_expected']}"
     low, high = row["difference_low"], row["difference_high"]
-    interval = "–" if pd.isna(low) else f"{low:+.2f} to {high:+.2f}".replace("-", "−")
+    both = f"{format_number(low, '+')} to {format_number(high, '+')}".replace("-", "−")
+    interval = "–" if pd.isna(low) else both
     return [
         *(_field(value) for value in findings.values(row["configuration_id"])),
         Cell(count, str(summary["n_finished"]), numeric=True),

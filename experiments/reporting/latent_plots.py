@@ -16,7 +16,7 @@ from experiments.analysis.statistics import t_interval
 from experiments.formatting import format_value
 from experiments.reporting.findings import Findings
 from experiments.reporting.latents import Kls, lines_along_beta, used_dimensions
-from experiments.reporting.plots import COLOURS, SETTINGS, as_svg, look
+from experiments.reporting.plots import COLOURS, SETTINGS, as_svg, look, plain
 from vae.configuration import RETURN_SCALE_FIELDS
 
 _MOST_CHARTS = 24
@@ -43,7 +43,7 @@ def kl_charts(findings: Findings, kls: Kls) -> str | None:
             axes.bar(range(1, len(kl) + 1), kl, width=0.8, color=COLOURS[0])
             axes.set_xlim(0, len(kl) + 1)
             used = used_dimensions(findings, configuration_id)
-            axes.set_title("\n".join(filter(None, (findings.label(configuration_id), used))))
+            axes.set_title("\n".join(filter(None, (plain(findings.label(configuration_id)), used))))
         for axes in charts.flat[len(ranked) :]:
             axes.set_axis_off()
         for axes in charts[:, 0]:
@@ -97,7 +97,7 @@ def _chart(lines: dict[str, list[_Point]]) -> str:
         for k, (label, points) in enumerate(lines.items()):
             shown = k < len(COLOURS)
             style = look(k) if shown else {"color": "0.75", "linestyle": "-", "marker": "."}
-            name = label if shown and len(lines) > 1 else None
+            name = plain(label) if shown and len(lines) > 1 else None
             _line(axes, points, name, style, named=len(betas) > 1 and shown)
         _equal_returns(axes, [point for points in lines.values() for point in points])
         axes.set_xlabel(f"rate: {_RATE} in nats per image")

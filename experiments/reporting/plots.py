@@ -46,6 +46,14 @@ def as_svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
+def plain(text: object) -> str:
+    """A name for a figure, to which dollars mean mathematics, and which leaves names that begin
+    with `_` out of its legend.
+    """
+    shown = str(text).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
 def look(k: int) -> dict[str, Any]:
     return {
         "color": COLOURS[k % len(COLOURS)],
@@ -68,7 +76,7 @@ def learning_curves(findings: Findings, curves: pd.DataFrame) -> list[tuple[str,
         ids = rows.index
         shown = sorted((i for i in ids if i in have_curves), key=rank.__getitem__)
         if shown:
-            labels = {i: findings.label(i) for i in shown[: len(COLOURS)]}
+            labels = {i: plain(findings.label(i)) for i in shown[: len(COLOURS)]}
             pictures.append((" ".join(map(str, names)), _curves_of(shown, labels, curves)))
     return pictures
 
@@ -110,7 +118,7 @@ def values_by_configuration(findings: Findings) -> str:
         for k, configuration_id in enumerate(ranked):
             rows = finished[finished["configuration_id"] == configuration_id]
             values = rows[YARDSTICK].to_numpy(dtype=float)
-            labels.append(findings.label(configuration_id))
+            labels.append(plain(findings.label(configuration_id)))
             axes.plot(values, [k] * len(values), "o", color=COLOURS[5], markersize=4, alpha=0.8)
             _interval(axes, k, float(values.mean()), *t_interval(values))
         axes.set_yticks(range(len(ranked)), labels)
@@ -135,7 +143,8 @@ def main_effect_intervals(findings: Findings) -> str | None:
         axes = figure.subplots()
         labels = []
         for k, (_, row) in enumerate(effects.iterrows()):
-            labels.append(f"{row['axis']}: {row['better']} against {row['worse']}")
+            better, worse = format_value(row["better"]), format_value(row["worse"])
+            labels.append(plain(f"{row['axis']}: {better} against {worse}"))
             bounds = (-row["difference_high"], -row["difference_low"])
             _interval(axes, k, -row["difference"], *bounds)
         axes.axvline(0, color="grey", linewidth=1)
@@ -167,8 +176,8 @@ def _heat_map(table: pd.DataFrame) -> str:
             colour = "white" if value > middle else "black"
             text = "–" if math.isnan(value) else f"{value:.1f}"
             axes.text(j, i, text, ha="center", va="center", color=colour)
-        axes.set_xticks(range(n_columns), [format_value(v) for v in table.columns])
-        axes.set_yticks(range(n_rows), [format_value(v) for v in table.index])
+        axes.set_xticks(range(n_columns), [plain(format_value(v)) for v in table.columns])
+        axes.set_yticks(range(n_rows), [plain(format_value(v)) for v in table.index])
         axes.set_xlabel(str(table.columns.name))
         axes.set_ylabel(str(table.index.name))
         figure.colorbar(picture, ax=axes, label=YARDSTICK)
@@ -188,9 +197,10 @@ def _slice(values: pd.Series, means: pd.Series) -> str:
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(3.2, 2.4))
         axes = figure.subplots()
-        values = values.astype(float if pd.api.types.is_numeric_dtype(values) else str)
+        numeric = pd.api.types.is_numeric_dtype(values)
+        values = values.astype(float) if numeric else values.map(plain)
         axes.plot(values, means, "o", color=COLOURS[0], markersize=4, alpha=0.8)
-        if pd.api.types.is_numeric_dtype(values) and values.max() > 20 * values.min() > 0:
+        if numeric and values.max() > 20 * values.min() > 0:
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
             axes.xaxis.set_major_formatter(lambda x, _: format_value(x))

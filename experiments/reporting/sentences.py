@@ -12,7 +12,7 @@ from experiments.analysis.inference import LEVEL, UNKNOWN
 from experiments.analysis.noise import PRIOR_FREEDOM
 from experiments.analysis.power import MOST_SEEDS
 from experiments.analysis.trial_columns import comparable
-from experiments.formatting import count, format_value
+from experiments.formatting import count, format_number, format_value
 from experiments.metrics import YARDSTICK, find_metric
 from experiments.reporting.findings import Findings, mean_and_interval
 from experiments.spec.control import write_control
@@ -179,9 +179,10 @@ def _mean_of(findings: Findings, configuration_id: str, metric: str) -> str:
 def _how_much(row: pd.Series, metric: str) -> str:
     word = "more" if row["difference"] > 0 else "less"
     low, high = sorted(abs(row[c]) for c in ("difference_low", "difference_high"))
+    interval = f"{format_number(low)} to {format_number(high)}"
     return (
-        f"({abs(row['difference']):.2f} {word}, 95 % interval of this difference {low:.2f} to "
-        f"{high:.2f}, corrected p = {_p(row['p_corrected'])})"
+        f"({format_number(abs(row['difference']))} {word}, 95 % interval of this difference "
+        f"{interval}, corrected p = {_p(row['p_corrected'])})"
     )
 
 
@@ -238,10 +239,11 @@ def _interaction(other: str, rows: pd.DataFrame, metric: str) -> str:
     first, sign = rows.iloc[0], find_metric(metric).sign
     told, winner = [], ""
     for _, row in rows.iterrows():
-        names = (row["better"], row["worse"])
+        names = (format_value(row["better"]), format_value(row["worse"]))
         better, worse = names if sign * row["difference"] > 0 else names[::-1]
         lead = f"{better} beats {worse} " if better != winner else ""
-        told.append(f"{lead}by {abs(row['difference']):.2f} with {_value(other, row['value'])}")
+        size = format_number(abs(row["difference"]))
+        told.append(f"{lead}by {size} with {_value(other, row['value'])}")
         winner = better
     return (
         f"{first['axis']}: the difference in {metric} depends on {other}: {', '.join(told)} "
@@ -254,7 +256,7 @@ def _value(name: str, value: object) -> str:
 
 
 def _effect(row: pd.Series, metric: str) -> str:
-    axis, better, worse = row["axis"], row["better"], row["worse"]
+    axis, better, worse = row["axis"], format_value(row["better"]), format_value(row["worse"])
     if row["difference"] == 0 and row["p"] == 1:
         gray = axis == "transform" and {better, worse} == {"none", "grayscale"}
         why = " (the images are gray already)" if gray else ""
@@ -262,7 +264,7 @@ def _effect(row: pd.Series, metric: str) -> str:
     if math.isnan(row["difference_low"]):
         return f"{axis}: one seed says nothing about {better} against {worse}."
     size = (
-        f"by {abs(row['difference']):.2f} in {metric}, all else equal (95 % interval "
+        f"by {format_number(abs(row['difference']))} in {metric}, all else equal (95 % interval "
         f"{_signed_interval(row, metric)}; {count(row['n_pairs'], 'pair')}, "
         f"{count(row['n_seeds'], 'seed')})"
     )
@@ -275,4 +277,4 @@ def _signed_interval(row: pd.Series, metric: str) -> str:
     """The interval of how much better: below zero it would be worse."""
     sign = find_metric(metric).sign
     low, high = sorted(sign * row[c] for c in ("difference_low", "difference_high"))
-    return f"{low:.2f} to {high:.2f}"
+    return f"{format_number(low)} to {format_number(high)}"

@@ -11,11 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
+from experiments.analysis.load import load_trials
+from experiments.models.load import best_of_experiment
 from experiments.reporting.findings import answer, unfinished
 from experiments.reporting.html import render
 from experiments.reporting.sentences import conclusions, group_conclusions
 from experiments.reporting.terminal import print_answer, sparkline
+from tests.conftest import Workspace
+from tests.written import RATES, write
 from vae.configuration import Configuration, Trial
 
 CHROMIUM = next(
@@ -152,6 +157,43 @@ def test_the_page_needs_no_network_and_trusts_no_name(page: Path) -> None:
     assert "<script>alert" not in text
     assert "<b>name</b>" not in text
     assert text.count("<svg") >= 8
+
+
+def test_survivors_are_neither_best_nor_champion(workspace: Workspace) -> None:
+    """ray#31276, aideml#96: of three seeds, one that is left with the best number of all, and one
+    that finished without a number. Issue 14, item 2.
+    """
+    diverged = ("diverged: the loss of epoch 2 is not finite", "")
+    failures = {(RATES[0], 0): diverged, (RATES[0], 1): diverged}
+    uri = write(workspace.folder, seeds=range(3), failures=failures)
+    trials = load_trials("tiny", uri)
+    first = trials[(trials["lr"] == RATES[1]) & (trials["seed"] == 0)].iloc[0]
+    MlflowClient(uri).log_metric(first["run_id"], "test/nll", math.nan, step=1)
+    MlflowClient(uri).log_metric(first["run_id"], "val/nll", math.nan, step=1)
+    done = workspace.run("analyze.py", "tiny", "--out", "report")
+    table = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if "/3" in line}
+    assert [(label, cells[0]) for label, cells in table.items()] == [
+        ("lr=0.0001", "3/3"), ("lr=0.001", "1/3"), ("lr=0.0005", "2/3"),
+    ]  # fmt: skip
+    said = " ".join(done.stdout.split())
+    assert "failed: lr=0.0005 s0: diverged: test/nll is not finite" in said.replace(
+        "val/nll", "test/nll"
+    )
+    assert "By test/nll, lr=0.0001 has the best mean" in said
+    assert "a better mean over the seeds that did not fail, and cannot" in said
+    assert (
+        best_of_experiment("tiny", uri).run.tags["configuration_id"]
+        == (trials[trials["lr"] == RATES[2]].iloc[0]["configuration_id"])
+    )
+
+
+def test_names_are_no_mathematics_to_the_charts() -> None:
+    """planemo#1643: between two dollars matplotlib reads formulas, and ends at what is none."""
+    trials, curves = frames()
+    trials["encoder"] = trials["encoder"].replace({"mlp3": "_a$\\frac$.py:E", "mlp1": "$x_1$.py:E"})
+    text = render(answer("x", trials), curves, {}, {}, [])
+    assert text.count("_a$\\frac$.py:E sse none") > text.count("_a$\\frac$.py:E sse none</td>") + 2
+    assert "$x_1$.py:E bce none" in text
 
 
 PROBE = """

@@ -11,11 +11,13 @@ from experiments.sweep.dry_run import print_plan
 from tests.written import write
 
 
-def plan(folder: Path, text: str, capsys: pytest.CaptureFixture[str], **options: bool) -> str:
+def plan(
+    folder: Path, text: str, capsys: pytest.CaptureFixture[str], retry_failed: bool = False
+) -> str:
     (folder / "q.yaml").write_text("name: tiny\ndataset: mnist5k\nseeds: 3\n" + text)
     experiment = load_experiment(folder / "q.yaml")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    print_plan(experiment, uri, folder / "checkpoints", n_workers=2, **options)
+    uri, storage = (f"sqlite:///{folder / name}.db" for name in ("mlflow", "optuna"))
+    print_plan(experiment, uri, folder / "checkpoints", 2, retry_failed, storage)
     return capsys.readouterr().out
 
 

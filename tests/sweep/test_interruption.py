@@ -110,3 +110,52 @@ def test_a_budget_that_is_enough_changes_nothing(workspace: Workspace) -> None:
     )
     assert done.returncode == 0
     assert done.stderr.splitlines()[-1].startswith("4 trials finished. To compare")
+
+
+RACE = """
+name: long
+dataset: mnist5k
+grid: {lr: [1e-2, 1e-3, 1e-5]}
+racing: true
+seeds: 5
+fixed: {loss: bce, epochs: 20, hidden_dim: 16, latent_dim: 2, batch_size: 200, nll_images: 10}
+pictures: {every: 0}
+"""
+STUDY = """
+name: long
+dataset: mnist5k
+study: {trials: 8, sampler: tpe, space: {lr: {low: 1e-4, high: 1e-2, log: true}}}
+seeds: 2
+fixed: {loss: bce, epochs: 20, hidden_dim: 16, latent_dim: 2, batch_size: 200, nll_images: 10}
+pictures: {every: 0}
+"""
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize(("text", "n_trials"), [(RACE, 15), (STUDY, 16)], ids=["race", "study"])
+def test_a_race_and_a_study_run_out_of_time_and_go_on(
+    text: str, n_trials: int, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What they decide does not depend on where they were cut."""
+    workspace.write(text, "long.yaml")
+    arguments = ["sweep.py", "long.yaml", "--engine", "serial"]
+    done = workspace.run(*arguments, "--time-budget", "8s")
+    assert done.returncode == 130
+    closing = done.stderr.splitlines()[-1]
+    told = (
+        r"out of time; (\d+) trials? finished, (\d+) left( \(about [^)]+\))?\. To go on from here: "
+    )
+    found = re.match(told, closing)
+    assert found, closing
+    assert int(found[1]) + int(found[2]) == n_trials
+    database = workspace.folder / "mlflow.db"
+    assert {run.status for run in runs(database, "trial")} <= {"FINISHED", "KILLED"}
+    n_epochs = done.stderr.count("  epoch ")
+
+    again = workspace.run(*arguments)
+    assert again.returncode == 0
+    undisturbed = Workspace(tmp_path_factory.mktemp("undisturbed"))
+    undisturbed.write(text, "long.yaml")
+    whole = undisturbed.run(*arguments)
+    assert numbers(database) == numbers(undisturbed.folder / "mlflow.db")
+    assert n_epochs + again.stderr.count("  epoch ") == whole.stderr.count("  epoch ")

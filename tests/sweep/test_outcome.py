@@ -8,9 +8,11 @@ from experiments.planning.results import Counts
 from experiments.sweep.outcome import Outcome
 
 
-def outcome(*counts: int, n_left: int = 0, interruption: str = "", **others: float) -> Outcome:
+def outcome(
+    *counts: int, n_left: int = 0, interruption: str = "", seconds_left: float | None = None
+) -> Outcome:
     """Args: counts: before, finished, failed, pruned, not needed"""
-    return Outcome(Counts(*counts), n_left, None, interruption, **others)
+    return Outcome(Counts(*counts), n_left, None, interruption, seconds_left)
 
 
 @pytest.mark.parametrize(

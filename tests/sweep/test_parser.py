@@ -26,7 +26,6 @@ def test_fields_may_be_set_several_times() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "experiment"),
         (["q", "--engin", "serial"], "--engin"),  # no abbreviations: they would change in meaning
         (["q", "--engine", "threads"], "serial"),
         (["q", "--shard", "3/2"], "--shard"),
