@@ -47,7 +47,7 @@ from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
 from experiments.tracking.run_record import OVER, STOPPED
-from experiments.tracking.shared_view import offer, where_to_look
+from experiments.tracking.shared_view import offer, sorted_by, where_to_look
 from experiments.tracking.study_summary import TAG
 from experiments.tracking.uris import checkpoint_folder
 from experiments.tracking.writer import ExperimentWriter
@@ -245,7 +245,7 @@ class _Sweep:
         """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
         records = self._snapshot.trials
         stopped = self._snapshot.stopped
-        offer(self._tracker, by=_sorted_by(self._experiment))
+        offer(self._tracker, by=sorted_by(self._experiment))
         if self._study:
             todo = {i for i, record in records.items() if record.state not in OVER} - stopped.keys()
             settled = records.keys() - todo
