@@ -38,7 +38,8 @@ check: .venv/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-ui: .venv/.installed  ## the MLflow UI on what has been tracked
+ui: .venv/.installed  ## the MLflow UI on what has been tracked; prints a link to each answer
+	-@$(BIN)/python -m experiments.commands.pages
 	$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1
 
 clean:

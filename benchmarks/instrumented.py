@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.execution import processes
+from experiments.execution import process_worker
 from experiments.execution.messages import Task, TrialResult
 
 
@@ -62,7 +62,7 @@ def advance_without_training(task: Task) -> TrialResult:
 
 def _recorded(task: Task, computing: list[float]) -> TrialResult:
     started = time.monotonic()
-    result = processes._advance_in_worker(task)
+    result = process_worker.advance_in_worker(task)
     record = TrialTime(os.getpid(), started, time.monotonic(), sum(computing))
     with (task.checkpoint.parent / f"times-{os.getpid()}.jsonl").open("a") as file:
         file.write(json.dumps(asdict(record)) + "\n")

@@ -18,7 +18,7 @@ from benchmarks import instrumented
 from benchmarks.figures import Figure
 from benchmarks.instrumented import TrialTime
 from benchmarks.options import Options
-from experiments.execution import loop as execution
+from experiments.execution import processes
 from experiments.execution.engines import options_of
 from experiments.execution.messages import Task, TrialResult
 from experiments.spec.experiment import load_experiment
@@ -98,7 +98,7 @@ def _times(
         optuna_storage=None,
         archive=None,
     )
-    with mock.patch.object(execution, "_advance_in_worker", advance):
+    with mock.patch.object(processes, "advance_in_worker", advance):
         outcome = run_sweep(experiment, sweep)
     if outcome.exit_code:
         raise RuntimeError("a trial of the benchmark failed")

@@ -11,19 +11,23 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from experiments.secrets import mask
 from experiments.spec.shard import Shard
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from vae.errors import BadInput
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _PLAIN = "plain"
 _PLAINLY = {
     "–": "-", "−": "-", "±": "+-", "×": "x", "·": ".", "•": "*", "…": "...", "β": "beta",
     "σ": "sigma", "—": "-", "≥": ">=", "≤": "<=", "→": "->", "“": '"', "”": '"', "’": "'",
+    "≈": "~", **dict(zip("▁▂▃▄▅▆▇█", "_.-:=+*#", strict=True)),
 }  # fmt: skip
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -41,6 +45,27 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, description: str | None) -> None:
         super().__init__(prog=program(), description=description, allow_abbrev=False)
+
+    def refuse_others(self, arguments: argparse.Namespace, flag: str, taken: Iterable[str]) -> None:
+        """Refuse what a command does not take beside the option `flag`.
+
+        Args:
+            taken: names of the arguments that it takes
+
+        Raises:
+            BadInput: naming what is too much.
+        """
+        flags = self._flags()
+        takes = ", ".join(flags[name] for name in taken)
+        name = flag.removeprefix("--").replace("-", "_")
+        for other in (other for other in flags if other not in (name, *taken)):
+            if getattr(arguments, other) != self.get_default(other):
+                raise BadInput(f"{flags[other]}: {flag} does not take it (only {takes})")
+
+    def _flags(self) -> dict[str, str]:
+        """How each argument is typed, by its name among those that were parsed."""
+        actions = [a for a in self._actions if a.default is not argparse.SUPPRESS]
+        return {a.dest: (a.option_strings or [a.dest.upper()])[-1] for a in actions}
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {mask(message)} (see {self.prog} --help)\n")
@@ -121,6 +146,13 @@ def _in_plain_characters(error: UnicodeError) -> tuple[str, int]:
 def _complain(message: str) -> int:
     print(f"{program()}: error: {mask(' '.join(message.split()))}", file=sys.stderr)
     return EXIT_BAD_INPUT
+
+
+def plain_console(stderr: bool = False) -> Console:
+    """A terminal on which names, labels and reasons, which come from outside, mean nothing else."""
+    from rich.console import Console  # takes its time to import
+
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def positive_int(text: str) -> int:

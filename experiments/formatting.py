@@ -6,10 +6,27 @@ import numbers
 
 
 def format_value(value: object) -> str:
-    """Four digits of a fraction; anything else as it is."""
+    """Four digits of a fraction, of what a person wrote up to six, so that two of them are not
+    called the same; anything else as it is.
+    """
     if isinstance(value, numbers.Integral) or not isinstance(value, numbers.Real):
         return str(value)
-    return f"{value:.4g}"
+    whole = f"{value:.6g}"
+    return whole if float(whole) == value else f"{value:.4g}"
+
+
+_MOST_DIGITS = 1e6
+
+
+def format_number(value: float, sign: str = "") -> str:
+    """A measured number with two decimals; of one that has blown up, the power of ten: whatever it
+    is, it takes a dozen characters at most.
+
+    Args:
+        sign: `+` writes that of positive numbers, too
+    """
+    form = "f" if abs(value) < _MOST_DIGITS else "e"
+    return f"{value:{sign}.2{form}}"
 
 
 def count(n: int, noun: str) -> str:

@@ -12,7 +12,11 @@ from experiments.tracking.run_record import State
 from vae.configuration import Configuration, Trial
 
 Value = Callable[[Trial, int], float]
-"""What a trial's metric is at an epoch; an exception is the trial's failure."""
+"""What a trial's metric is at an epoch; an `ArithmeticError` is the trial's failure."""
+
+
+class Stopped(Exception):
+    """What a value raises where a person stops the trial."""
 
 
 @dataclass
@@ -79,6 +83,8 @@ class SimulatedSweep:
             value = self.value(advance.trial, advance.until)
         except ArithmeticError as error:
             return TrialOutcome(State.FAILED, error=str(error))
+        except Stopped:
+            return TrialOutcome(State.RUNNING).when_stopped()
         state = State.FINISHED if finished else State.RUNNING
         return TrialOutcome(state, advance.until, {self.metric: value})
 

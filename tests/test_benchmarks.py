@@ -16,6 +16,7 @@ from benchmarks.flops import training_flops
 from benchmarks.instrumented import TrialTime
 from benchmarks.options import Options
 from benchmarks.overhead import overhead_share, seconds_per_trial
+from benchmarks.slurm_overhead import SHARE, least
 from vae.configuration import Configuration
 from vae.data.idx_files import mnist
 from vae.data.small_sets import mnist5k
@@ -98,3 +99,9 @@ def test_without_mnist_its_files_are_made_of_the_digits_that_ship(tmp_path: Path
 def test_the_peak_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peak, "_MATRIX", 8)
     assert peak._multiply(*peak._matrices(), times=1) > 0
+
+
+def test_the_least_work_beside_slurm() -> None:
+    """Work and overhead together are the worker's time."""
+    overhead = 0.5
+    assert overhead / (overhead + least(overhead)) == pytest.approx(SHARE)

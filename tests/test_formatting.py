@@ -10,7 +10,8 @@ from experiments.formatting import count, duration, format_value
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1e-3, "0.001"), (1e-6, "1e-06"), (0.123456, "0.1235"), (400, "400"), (np.int64(7), "7"),
+    [(1e-3, "0.001"), (1e-6, "1e-06"), (0.1234567, "0.1235"), (400, "400"), (np.int64(7), "7"),
+     (1.2345e-4, "0.00012345"),
      (np.float64(0.5), "0.5"), ("mlp1", "mlp1"), (True, "True")],
 )  # fmt: skip
 def test_a_value_in_a_label(value: object, text: str) -> None:

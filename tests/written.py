@@ -23,9 +23,9 @@ CODE = Provenance(commit="", diff="", command="python sweep.py tiny.yaml", versi
 RATES = (1e-3, 5e-4, 1e-4)
 
 
-def configurations() -> list[Configuration]:
+def configurations(epochs: int = 2) -> list[Configuration]:
     """Three learning rates, as in `tiny.yaml` of the public reports."""
-    return [Configuration(dataset="mnist5k", epochs=2, lr=lr) for lr in RATES]
+    return [Configuration(dataset="mnist5k", epochs=epochs, lr=lr) for lr in RATES]
 
 
 def finals(lr: float, seed: int) -> dict[str, float]:
@@ -50,20 +50,24 @@ def write(
     name: str = "tiny",
     seeds: Iterable[int] = (0, 1),
     failures: Mapping[tuple[float, int], tuple[str, str]] | None = None,
+    epochs: int = 2,
+    uri: str = "",
 ) -> str:
-    """Track an experiment in `folder / "mlflow.db"`.
+    """Track an experiment in `folder / "mlflow.db"`, or elsewhere.
 
     Args:
+        uri: of a server
         failures: (reason, traceback) of failed trials, by learning rate and seed
 
     Returns:
         The tracking URI.
     """
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    if not (folder / "mlflow.db").exists():
-        (folder / "mlflow.db").write_bytes(empty_database())
+    database = folder / "mlflow.db"
+    if not uri and not database.exists():
+        database.write_bytes(empty_database())
+    uri = uri or f"sqlite:///{database}"
     writer = ExperimentWriter.create(uri, name)
-    for configuration in configurations():
+    for configuration in configurations(epochs):
         label = f"mlp3 sse none lr={configuration.lr:g}"
         parent = writer.create_configuration_run(configuration, label, seeds)
         for seed in seeds:
@@ -74,7 +78,7 @@ def write(
             if failure:
                 log.fail(*failure)
                 continue
-            for epoch in (1, 2):
+            for epoch in range(1, epochs + 1):
                 log.log_epoch(epoch, {"val/return": -120.0 / epoch, "train/loss": 120.0 / epoch})
             log.archive({"weights.safetensors": b"w", "configuration.json": b"{}"})
             log.finish(finals(configuration.lr, seed))

@@ -148,6 +148,15 @@ def unpack(
     return Archived(model.to(device).eval(), description)
 
 
+def find_code(
+    files: Mapping[str, bytes], trust_code: bool = False, folder: Path | None = None
+) -> None:
+    """Let this process execute what an archive's trial was trained with; arguments and errors of
+    `unpack`. What is not found is missed by whoever loads it.
+    """
+    _find_code(_description(files[DESCRIPTION]), files, trust_code, folder or Path.cwd())
+
+
 def _find_code(
     description: Description, files: Mapping[str, bytes], trust_code: bool, folder: Path
 ) -> None:

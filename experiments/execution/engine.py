@@ -19,6 +19,10 @@ class NoWorkers(Exception):
     """An engine cannot start a single worker any more; what was finished is tracked."""
 
 
+class TaskEnded(BaseException):
+    """Raised between two epochs to end the task there; what was done is in its checkpoint."""
+
+
 @dataclass(frozen=True)
 class Option:
     """An option of one or more engines.

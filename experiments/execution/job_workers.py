@@ -9,27 +9,21 @@ of its own; a folder that all nodes share is what they talk through.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from experiments.execution.engine import NoWorkers
-from experiments.execution.job_worker import work
+from experiments.execution.job_record import JobRecord
+from experiments.execution.job_worker import Sweep, work
 from experiments.execution.listener import never_raising
 from experiments.execution.mailbox import Mailbox
 from experiments.execution.messages import EpochDone, Event, Notice, Task, TaskState, TrialResult
-from experiments.execution.slurm_jobs import (
-    OUT_OF_TIME,
-    VANISHED,
-    Jobs,
-    JobState,
-    cancel_and_wait,
-    wait_until_over,
-)
+from experiments.execution.slurm_jobs import Jobs
+from experiments.execution.slurm_queue import OUT_OF_TIME, VANISHED, JobState, wait_until_over
+from vae.configuration import Trial
 
 _ROUND_SECONDS = 0.5
 _STATES_SECONDS = 3.0
@@ -87,26 +81,24 @@ class JobWorkers:
         self,
         n_workers: int,
         jobs: Jobs,
-        folder: Path,
+        record: JobRecord,
         on_event: Callable[[Event], None],
-        patience: float,
-        parent: int | None = None,
+        sweep: Sweep,
         device: str = "",
     ) -> None:
         """Args:
         n_workers: how many jobs wait or run at most
-        folder: that every node reaches; it is made, and gone in the end
+        record: written; it and its folder are gone in the end
         on_event: called with what the workers tell, in a thread of its own
-        patience: seconds for which a sweep may be silent, or Slurm may take no jobs
-        parent: the sweep's process, if the workers are on its machine
+        sweep: as its jobs know it; Slurm may take no jobs for as long as it may be silent
         device: on which tasks compute, where that is not theirs to choose
         """
-        self._n_workers = n_workers
+        self.n_workers = n_workers
         self._jobs = jobs
-        self._mailbox = Mailbox(folder)
+        self._record = record
+        self._mailbox = Mailbox(sweep.mail)
         self._on_event = never_raising(on_event)
-        self._patience = patience
-        self._parent = parent
+        self._sweep = sweep
         self._device = device
         self._lock = threading.Lock()
         self._outstanding: dict[int, _Outstanding] = {}
@@ -117,13 +109,14 @@ class JobWorkers:
         self._next_states = 0.0
         self._over = threading.Event()
         self._mailbox.create()
+        self._record.write()
         self._thread = threading.Thread(target=self._look_after, daemon=True)
         self._thread.start()
 
     @property
     def n_free(self) -> int:
         with self._lock:
-            return self._n_workers - len(self._outstanding)
+            return self.n_workers - len(self._outstanding)
 
     def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
@@ -134,9 +127,22 @@ class JobWorkers:
             task = replace(task, device=self._device)
         with self._lock:
             self._n_tasks += 1
-            self._mailbox.put(self._n_tasks, task)
-            self._outstanding[self._n_tasks] = _Outstanding(task, future)
+            try:
+                self._mailbox.put(self._n_tasks, task)
+            except OSError as error:
+                future.set_exception(NoWorkers(f"tasks cannot be handed out ({error})"))
+            else:
+                self._outstanding[self._n_tasks] = _Outstanding(task, future)
         return future
+
+    def end(self, which: Callable[[Trial], bool]) -> None:
+        with self._lock:
+            found = [(n, o.task) for n, o in self._outstanding.items() if which(o.task.trial)]
+        for number, task in found:
+            if self._mailbox.take_back(number):
+                self._end(number, TrialResult(task, TaskState.LOST, "ended before it began"))
+            else:
+                self._mailbox.end(number)
 
     # ------------------------------------------------------------- in a thread of its own
 
@@ -144,7 +150,11 @@ class JobWorkers:
         while not self._over.wait(_ROUND_SECONDS):
             try:
                 self._round()
-            except OSError as error:  # a file system that does not answer for a moment
+            except OSError as error:
+                if not self._mailbox.folder.exists():
+                    self._give_up(f"somebody has removed {self._mailbox.folder}")
+                    return
+                # A file system that does not answer for a moment.
                 self._on_event(Notice("warning", f"{error}; the sweep goes on"))
 
     def _round(self) -> None:
@@ -204,12 +214,11 @@ class JobWorkers:
 
     def _submit_jobs(self) -> None:
         """As many as there is work for; all at once, as an array."""
-        n_missing = min(self._n_workers, len(self._outstanding)) - len(self._fleet.live)
+        n_missing = min(self.n_workers, len(self._outstanding)) - len(self._fleet.live)
         if n_missing <= 0:
             return
         try:
-            arguments = (self._mailbox.folder, self._patience, self._parent)
-            submitted = self._jobs.submit(n_missing, work, *arguments)
+            submitted = self._jobs.submit(n_missing, work, self._sweep)
         except RuntimeError as error:
             self._bear_a_refusal(str(error))
             return
@@ -222,7 +231,7 @@ class JobWorkers:
         if self._refused_since is None:
             self._refused_since = now
             self._on_event(Notice("slurm", f"takes no job now ({_line(reason)}); trying again"))
-        if not self._fleet.live and now - self._refused_since > self._patience:
+        if not self._fleet.live and now - self._refused_since > self._sweep.patience:
             self._give_up(f"Slurm takes no jobs: {_line(reason)}")
 
     def _give_up(self, reason: str) -> None:
@@ -240,12 +249,19 @@ class JobWorkers:
         self._thread.join(timeout=_STOP_SECONDS)
         self._mailbox.close()
         if not self._outstanding:  # idle workers need no signal to end
-            wait_until_over(self._jobs, _END_SECONDS)
-        gone = cancel_and_wait(self._jobs, _STOP_SECONDS)
+            wait_until_over(self._jobs.states, _END_SECONDS)
+        self._jobs.cancel()
+        gone = wait_until_over(self._jobs.states, _STOP_SECONDS)
         with contextlib.suppress(OSError):
             self._pass_on_events()  # the last words of a sweep that ended well
-        if gone and self._hopeless is None:  # or its logs are worth reading
-            clear(self._mailbox.folder.parent)
+        if gone:
+            self._clear_up()
+
+    def _clear_up(self) -> None:
+        if self._hopeless is None:
+            self._record.remove()
+        else:  # its logs are worth reading; the next sweep removes them
+            replace(self._record, name="").write()
 
 
 def _job_of(worker: str) -> str:
@@ -260,8 +276,3 @@ def _later_self(worker: str) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-def clear(folder: Path) -> None:
-    """Remove a folder in which somebody may still be writing for a moment."""
-    shutil.rmtree(folder, ignore_errors=True)

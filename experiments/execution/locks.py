@@ -24,13 +24,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from experiments.execution.job_record import end_jobs
 from experiments.secrets import without_credentials
 from experiments.spec.shard import Shard
 from experiments.tracking.uris import sqlite_path
 from vae.errors import BadInput
 
-_ORPHANS_SECONDS = 15
-"""More than workers need to notice that their parent died."""
+_ORPHANS_SECONDS = 60
+"""More than workers need to notice that their parent died. While one loads torch it notices
+nothing, and on a machine with eight processes for every core that takes seconds.
+"""
 
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 
@@ -89,7 +92,8 @@ def sole_sweep(folder: Path, shard: Shard) -> Iterator[Path]:
         folder: the experiment's `lock_folder`
 
     Raises:
-        BadInput: while another live sweep has some of the same configurations.
+        BadInput: while another live sweep, or what is left of a dead one, has some of the same
+            configurations.
     """
     with _locks_can_be_had(folder), (folder / "gate").open("a+") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)  # held for as long as it takes to look around
@@ -108,6 +112,8 @@ def sole_sweep(folder: Path, shard: Shard) -> Iterator[Path]:
         mine.flush()
         for path in _overlapping(folder, "workers", shard):
             _wait_for_orphans(path)
+        for path in _overlapping(folder, "jobs", shard):
+            end_jobs(path)
         yield workers
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -15,6 +16,7 @@ from experiments.execution.engine import NoWorkers
 from experiments.execution.messages import Task, TaskState, TrialResult
 from experiments.secrets import mask
 from experiments.tracking.errors import TrackingLost
+from vae.configuration import Trial
 
 
 class TaskSource(Protocol):
@@ -26,14 +28,21 @@ class TaskSource(Protocol):
     def tell(self, result: TrialResult) -> None:
         """Take note of what became of a task."""
 
+    def is_stopped(self, trial: Trial) -> bool:
+        """Whether a person has ended the trial: then losing its worker is what was wanted."""
+
 
 class Executor(Protocol):
     """Gets work done somewhere.
 
     Attributes:
+        n_workers: how many tasks it can work on at most
         n_free: how many more tasks it can work on now
         can_isolate: it can do a task whose device no other task uses meanwhile
     """
+
+    @property
+    def n_workers(self) -> int: ...
 
     @property
     def n_free(self) -> int: ...
@@ -44,8 +53,16 @@ class Executor(Protocol):
     def submit(self, task: Task) -> Future[TrialResult]:
         """Start `task`. A future that raises means that its worker was lost."""
 
+    def end(self, which: Callable[[Trial], bool]) -> None:
+        """End the tasks under way of such trials, at the latest after an epoch: their workers count
+        as lost. May be called in any thread, and again and again.
+        """
+
     def stop(self) -> None:
         """Leave nothing running; work that was not finished keeps its last checkpoint."""
+
+
+_WITHOUT_RESULT = (TaskState.LOST, TaskState.OUT_OF_MEMORY, TaskState.PREEMPTED)
 
 
 @dataclass
@@ -68,10 +85,12 @@ def drive(
     Raises:
         TrackingLost, NoWorkers: what was finished is tracked, the rest can be resumed.
     """
-    loop = _Loop(executor, retries, timeout)
+    loop = _Loop(executor, retries, timeout, source.is_stopped)
     while True:
-        # What has ended is told first: it decides what is asked for.
-        if loop.has_result or executor.n_free < 1 or (task := source.ask()) is None:
+        # What has ended is told first: it decides what is asked for. A worker may be free a moment
+        # before its result has arrived here.
+        is_full = loop.n_running >= executor.n_workers or executor.n_free < 1
+        if loop.has_result or is_full or (task := source.ask()) is None:
             if not loop.n_running:
                 return
             if (result := loop.next_result()) is not None:
@@ -83,8 +102,15 @@ def drive(
 class _Loop:
     """Tasks under way, and what their trials have used up before."""
 
-    def __init__(self, executor: Executor, retries: int, timeout: float | None) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        retries: int,
+        timeout: float | None,
+        is_stopped: Callable[[Trial], bool],
+    ) -> None:
         self.n_running = 0
+        self._is_stopped = is_stopped
         self._executor = executor
         self._retries = retries
         self._timeout = timeout
@@ -115,6 +141,8 @@ class _Loop:
         result = _result(future, task)
         if result.state == TaskState.UNTRACKED:
             raise TrackingLost(result.error)
+        if result.state in _WITHOUT_RESULT and self._is_stopped(task.trial):
+            result = replace(result, state=TaskState.STOPPED)
         attempts = self._attempts.setdefault(task.run_id, _Attempts())
         attempts.seconds += time.monotonic() - started if result.seconds is None else result.seconds
         if again := self._another_try(result, attempts):
@@ -122,7 +150,7 @@ class _Loop:
             return None
         if result.state != TaskState.ADVANCED:
             del self._attempts[task.run_id]
-        is_lost = result.state in (TaskState.OUT_OF_MEMORY, TaskState.PREEMPTED)
+        is_lost = result.state in _WITHOUT_RESULT
         return replace(result, state=TaskState.LOST) if is_lost else result
 
     def _another_try(self, result: TrialResult, attempts: _Attempts) -> Task | None:

@@ -2,6 +2,7 @@
 
     todo/N              a task that anybody may take
     taken/N.WORKER      one that a worker works on: the one whose renaming came first
+    ended/N             one that is to end after the epoch that it is at
     results/N           what became of it
     events/N            what its worker tells meanwhile
     workers/WORKER      a worker that has come up
@@ -16,13 +17,12 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from experiments.execution.messages import Event, Task, TrialResult
 
-_FOLDERS = ("todo", "taken", "results", "events", "workers")
+_FOLDERS = ("todo", "taken", "ended", "results", "events", "workers")
 
 
 class Mailbox:
@@ -30,12 +30,14 @@ class Mailbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._n_events_read: dict[int, int] = {}
+        self._read_up_to: dict[int, int] = {}
         self._pulse = 0
 
     def create(self) -> None:
+        """Nobody else may enter: a task may hold a password, and what is read here is executed."""
+        self.folder.mkdir(mode=0o700)
         for name in _FOLDERS:
-            (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.folder / name).mkdir(mode=0o700)
         self.beat()
 
     # ---------------------------------------------------------------- what the sweep does
@@ -43,9 +45,17 @@ class Mailbox:
     def put(self, number: int, task: Task) -> None:
         _write(self.folder / "todo" / str(number), task)
 
-    def take_back(self, number: int) -> None:
-        """A task that nobody is to begin any more."""
-        (self.folder / "todo" / str(number)).unlink(missing_ok=True)
+    def take_back(self, number: int) -> bool:
+        """A task that nobody is to begin any more; returns whether nobody has."""
+        try:
+            (self.folder / "todo" / str(number)).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def end(self, number: int) -> None:
+        """A task that somebody works on is to end after an epoch."""
+        (self.folder / "ended" / str(number)).touch()
 
     def taken(self) -> dict[int, str]:
         """Who works on what, by the number of the task."""
@@ -58,7 +68,8 @@ class Mailbox:
             path.unlink(missing_ok=True)
         (self.folder / "results" / str(number)).unlink(missing_ok=True)
         (self.folder / "events" / str(number)).unlink(missing_ok=True)
-        self._n_events_read.pop(number, None)
+        (self.folder / "ended" / str(number)).unlink(missing_ok=True)
+        self._read_up_to.pop(number, None)
 
     def results(self) -> dict[int, TrialResult]:
         """By the number of the task; to be forgotten once they are told."""
@@ -69,9 +80,8 @@ class Mailbox:
         found: list[tuple[int, Event]] = []
         for path in _complete(self.folder / "events"):
             number = int(path.name)
-            events = list(_read_many(path))
-            found += [(number, event) for event in events[self._n_events_read.get(number, 0) :]]
-            self._n_events_read[number] = len(events)
+            events, self._read_up_to[number] = _read_from(path, self._read_up_to.get(number, 0))
+            found += [(number, event) for event in events]
         return found
 
     def workers(self) -> set[str]:
@@ -102,6 +112,10 @@ class Mailbox:
             return int(path.name), _read(mine)
         return None
 
+    def is_taken(self, number: int, worker: str) -> bool:
+        """Whether the sweep still counts on that worker."""
+        return (self.folder / "taken" / f"{number}.{worker}").exists()
+
     def answer(self, number: int, result: TrialResult) -> None:
         _write(self.folder / "results" / str(number), result)
 
@@ -109,6 +123,9 @@ class Mailbox:
         """One writer for each file; whoever reads sees whole events, maybe not yet the last."""
         with (self.folder / "events" / str(number)).open("ab") as file:
             file.write(pickle.dumps(event))
+
+    def is_to_end(self, number: int) -> bool:
+        return (self.folder / "ended" / str(number)).exists()
 
     @property
     def pulse(self) -> int:
@@ -141,10 +158,14 @@ def _read(path: Path) -> Any:
     return pickle.loads(path.read_bytes())  # noqa: S301
 
 
-def _read_many(path: Path) -> Iterator[Event]:
+def _read_from(path: Path, position: int) -> tuple[list[Event], int]:
+    """The whole events that begin at a position of the file, and where the next one will."""
+    events: list[Event] = []
     with path.open("rb") as file:
+        file.seek(position)
         while True:
             try:
-                yield pickle.load(file)  # noqa: S301
+                events.append(pickle.load(file))  # noqa: S301
             except (EOFError, pickle.UnpicklingError):  # the last one is being written
-                return
+                return events, position
+            position = file.tell()

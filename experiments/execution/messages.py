@@ -68,6 +68,8 @@ class TaskState(StrEnum):
     """Its worker had to go, which is normal where it was."""
     OUT_OF_MEMORY = "out of memory"
     """Of its device's; its run does not say so yet."""
+    STOPPED = "stopped"
+    """A person has ended its trial."""
     UNTRACKED = "untracked"
     """The tracking store stayed away, or the disk is full."""
 

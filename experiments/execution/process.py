@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import platform
+import socket
+from pathlib import Path
 
 import torch
 
@@ -46,6 +49,30 @@ def describe_device(device: str, label: str) -> str:
     if not device.startswith("cuda"):
         return label
     return f"{label} ({torch.cuda.get_device_name(device)})"
+
+
+def surroundings(device: str, label: str) -> dict[str, str]:
+    """Where this process computes, as tags of a run: what may move the last bits of a number.
+
+    Args:
+        device, label: as of `describe_device`
+    """
+    return {
+        "device": describe_device(device, label),
+        "host": socket.gethostname(),
+        "processor": processor(),
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+@functools.cache
+def processor() -> str:
+    """Its name and the instructions that torch uses of it: `AMD EPYC, AVX512`"""
+    cpu_info = Path("/proc/cpuinfo")  # of Linux; platform knows the architecture alone there
+    lines = cpu_info.read_text(encoding="utf-8").splitlines() if cpu_info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def free_device_memory(device: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,14 +27,51 @@ from experiments.execution.engine import (
     Request,
 )
 from experiments.execution.listener import never_raising
-from experiments.execution.locks import join_workers
 from experiments.execution.main_guard import check_main_is_guarded
 from experiments.execution.messages import Event, Task, TaskState, TrialResult
+from experiments.execution.process_worker import advance_in_worker, become_worker, holding, warm_up
 from experiments.execution.resources import cpu_cores
+from vae.configuration import Trial
 from vae.errors import BadInput
 
 if TYPE_CHECKING:
     from pebble import ProcessPool
+
+
+class EarlyWorker:
+    """A worker that imports what it needs while the parent still reads what is tracked: both take
+    seconds. It belongs to no sweep yet.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.events, self.event_pipe = _SPAWN.Pipe(duplex=False)
+        self._pool: ProcessPool | None = _new_pool(self.event_pipe, device)
+
+    def take(self) -> ProcessPool | None:
+        """Its process, for whoever ends it."""
+        pool, self._pool = self._pool, None
+        return pool
+
+    def stop(self) -> None:
+        """Unless somebody has taken it."""
+        if (pool := self.take()) is not None:
+            pool.stop()
+            pool.join()
+
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def _new_pool(event_pipe: Connection, device: Device) -> ProcessPool:
+    from pebble import ProcessPool  # takes its time to import, and a dry run needs none
+
+    pool = ProcessPool(
+        max_workers=1, initializer=become_worker, initargs=(event_pipe, device), context=_SPAWN
+    )
+    with _ctrl_c_ignored():  # also by the worker while it starts
+        pool.schedule(warm_up)
+    return pool
 
 
 @dataclass(eq=False)
@@ -44,11 +81,18 @@ class _Worker:
     Attributes:
         pool: of this one process. A pool's workers share locks, and one that is killed while it
             holds them takes the others with it; here it takes its own trial only.
+        trial: that it works on
+        future: of that task
+        ending: it is being killed; whoever does that tells the future, and not its pool, which
+            hears of it before the process is dead
     """
 
     pool: ProcessPool
     device: Device
     busy: bool = False
+    trial: Trial | None = None
+    future: Future[TrialResult] | None = None
+    ending: bool = False
 
 
 class Processes:
@@ -59,27 +103,38 @@ class Processes:
     """
 
     def __init__(
-        self, devices: Sequence[Device], on_event: Callable[[Event], None], workers_lock: Path
+        self,
+        devices: Sequence[Device],
+        on_event: Callable[[Event], None],
+        workers_lock: Path,
+        early: EarlyWorker | None = None,
     ) -> None:
         """Start a worker on each of `devices`, which may name one several times.
 
         Args:
             on_event: called with what the workers tell, in a thread of its own
-            workers_lock: every worker holds it for as long as it lives
+            workers_lock: every worker holds it from its first task for as long as it lives
+            early: a worker of the first device that has been started
         """
-
+        early = early or EarlyWorker(devices[0])
         self._workers_lock = workers_lock
-        self._context = multiprocessing.get_context("spawn")
-        self._events, self._event_pipe = self._context.Pipe(duplex=False)
+        self._events, self._event_pipe = early.events, early.event_pipe
         self._listener = threading.Thread(
             target=_listen, args=(self._events, never_raising(on_event)), daemon=True
         )
         self._listener.start()
         self._lock = threading.RLock()  # futures end in threads of their own
-        self._workers = [_Worker(self._new_pool(device), device) for device in devices]
+        self._workers = [
+            _Worker(early.take() or _new_pool(self._event_pipe, device), device)
+            for device in devices
+        ]
         self._closed: dict[Device, deque[tuple[Task, Future[TrialResult]]]] = {}
         self._ran_out_on: dict[str, Device] = {}
         self._replaced: list[ProcessPool] = []
+
+    @property
+    def n_workers(self) -> int:
+        return len(self._workers)
 
     @property
     def n_free(self) -> int:
@@ -93,19 +148,6 @@ class Processes:
     def can_isolate(self) -> bool:
         """Whether workers share a device."""
         return len({w.device for w in self._workers}) < len(self._workers)
-
-    def _new_pool(self, device: Device) -> ProcessPool:
-        from pebble import ProcessPool  # takes its time to import, and a dry run needs none
-
-        pool = ProcessPool(
-            max_workers=1,
-            initializer=_become_worker,
-            initargs=(self._event_pipe, self._workers_lock, device),
-            context=self._context,
-        )
-        with _ctrl_c_ignored():  # also by the worker while it starts
-            pool.schedule(_warm_up)
-        return pool
 
     def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
@@ -131,13 +173,14 @@ class Processes:
     def _start(self, worker: _Worker, task: Task, future: Future[TrialResult]) -> None:
         if not worker.pool.active:  # its process died
             self._replaced.append(worker.pool)
-            worker.pool = self._new_pool(worker.device)
+            worker.pool = _new_pool(self._event_pipe, worker.device)
         worker.busy = True
         device = worker.device
         task = replace(task, device="cuda" if device.is_gpu else "cpu", device_label=device.label)
         scheduled: Future[TrialResult] = worker.pool.schedule(
-            _advance_in_worker, args=(task,), timeout=task.timeout
+            holding, args=(self._workers_lock, advance_in_worker, task), timeout=task.timeout
         )
+        worker.trial, worker.future = task.trial, future
         scheduled.add_done_callback(lambda done: self._end(worker, task, done, future))
 
     def _end(
@@ -150,17 +193,50 @@ class Processes:
         """The worker is free first: whoever waits for the future may ask for it at once."""
         error = CancelledError() if done.cancelled() else done.exception()
         with self._lock:
-            worker.busy = False
+            if worker.ending:
+                return
             if error is not None:
                 worker.pool.stop()  # whatever state its locks are in
             elif done.result().state == TaskState.OUT_OF_MEMORY:
                 self._ran_out_on[task.run_id] = worker.device
-            if worker.device in self._closed:
-                self._go_on_with_closed(worker.device)
+            self._free_again(worker)
         if error is None:
             future.set_result(done.result())
         else:
             future.set_exception(error)
+
+    def _free_again(self, worker: _Worker) -> None:
+        worker.busy, worker.trial, worker.future, worker.ending = False, None, None, False
+        if worker.device in self._closed:
+            self._go_on_with_closed(worker.device)
+
+    def end(self, which: Callable[[Trial], bool]) -> None:
+        """Their processes are killed, as at the end of a timeout; what waits is not begun."""
+        with self._lock:
+            killed = [w for w in self._workers if w.trial and not w.ending and which(w.trial)]
+            for worker in killed:
+                worker.ending = True
+                worker.pool.stop()
+            waiting = [self._take_back(entries, which) for entries in self._closed.values()]
+        for future in chain.from_iterable(waiting):
+            future.set_exception(CancelledError())
+        for worker in killed:
+            worker.pool.join()
+            with self._lock:
+                ended = worker.future
+                self._free_again(worker)
+            if ended is not None:
+                ended.set_exception(CancelledError())
+
+    @staticmethod
+    def _take_back(
+        entries: deque[tuple[Task, Future[TrialResult]]], which: Callable[[Trial], bool]
+    ) -> list[Future[TrialResult]]:
+        """The workers of the device are busy: when the last one ends, it is opened."""
+        taken = [entry for entry in entries if which(entry[0].trial)]
+        for entry in taken:
+            entries.remove(entry)
+        return [future for _, future in taken]
 
     def stop(self) -> None:
         pools = [worker.pool for worker in self._workers]
@@ -186,12 +262,13 @@ def _ctrl_c_ignored() -> Iterator[None]:
 
 def _listen(events: Connection, on_event: Callable[[Event], None]) -> None:
     """Pass on what the workers tell until the last of them, and the parent, hung up."""
-    while True:
-        try:
-            event = events.recv()
-        except (EOFError, OSError):
-            return
-        on_event(event)
+    with events:  # however it ends: whoever tells nobody anything would wait for ever
+        while True:
+            try:
+                event = events.recv()
+            except (EOFError, OSError):
+                return
+            on_event(event)
 
 
 WORKERS_PER_DEVICE = Option(
@@ -206,13 +283,19 @@ _WORKERS_PER_DEVICE = 2
 @contextlib.contextmanager
 def _open(request: Request) -> Iterator[OpenEngine]:
     check_main_is_guarded()
-    devices = find_devices(request.device)
-    yield OpenEngine(
-        _n_workers(request),
-        lambda n_workers, on_event, workers_lock: Processes(
-            spread(devices, n_workers), on_event, workers_lock
-        ),
-    )
+    devices, n_workers = find_devices(request.device), _n_workers(request)
+    # The parent needs a core for itself meanwhile.
+    early = EarlyWorker(devices[0]) if cpu_cores() > 1 else None
+    try:
+        yield OpenEngine(
+            n_workers,
+            lambda n_workers, on_event, workers_lock: Processes(
+                spread(devices, n_workers), on_event, workers_lock, early
+            ),
+        )
+    finally:
+        if early is not None:
+            early.stop()
 
 
 def _n_workers(request: Request) -> int:
@@ -241,48 +324,3 @@ ENGINE = Engine(
     describe=_describe,
     open=_open,
 )
-
-
-# What follows runs in the worker.
-
-
-_event_pipe: Connection | None = None
-
-
-def _become_worker(event_pipe: Connection, workers_lock: Path, device: Device) -> None:
-    global _event_pipe
-    # Before torch is imported, so that this process knows of no other GPU; not in the parent's
-    # environment, from which pebble starts a process anew whenever it finds one dead.
-    os.environ["CUDA_VISIBLE_DEVICES"] = device.visible
-    _event_pipe = event_pipe
-    join_workers(workers_lock)
-    parent = multiprocessing.parent_process()
-    if parent is None or not parent.is_alive():  # it died while this process was starting
-        os._exit(1)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """A worker that outlived its parent would write to a run that has been taken over."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _warm_up() -> None:
-    """Import what takes seconds before there is work."""
-    import experiments.execution.worker  # noqa: F401
-
-
-def _advance_in_worker(task: Task) -> TrialResult:
-    from experiments.execution import worker
-
-    return worker.advance(task, _send)
-
-
-def _send(event: Event) -> None:
-    """All workers share one pipe without a lock: a message this small is written whole or not."""
-    if _event_pipe is not None:
-        with contextlib.suppress(OSError):  # the parent is gone, and so are we in a moment
-            _event_pipe.send(event)

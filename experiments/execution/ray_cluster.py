@@ -30,6 +30,7 @@ from experiments.execution.ray_joining import LOCAL, first_line, joined
 from experiments.execution.ray_task import EventQueue, advance_on_node
 from experiments.execution.resources import Share, cpu_cores
 from experiments.execution.shared_stores import check_shared
+from vae.configuration import Trial
 from vae.errors import BadInput
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class Ray:
         """
         import ray
 
-        self._n_workers = n_workers
-        self._running: dict[Future[TrialResult], ray.ObjectRef] = {}
+        self.n_workers = n_workers
+        self._running: dict[Future[TrialResult], tuple[Trial, ray.ObjectRef]] = {}
         self._event_queue = _open_event_queue()
         self._over = threading.Event()
         self._listener = threading.Thread(
@@ -77,12 +78,12 @@ class Ray:
 
     @property
     def n_free(self) -> int:
-        return self._n_workers - len(self._running)
+        return self.n_workers - len(self._running)
 
     def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
         reference = self._submit(task)
-        self._running[future] = reference
+        self._running[future] = (task.trial, reference)
         reference.future().add_done_callback(lambda done: self._pass_on(task, done, future))
         return future
 
@@ -117,11 +118,19 @@ class Ray:
             for event in events:
                 on_event(event)
 
+    def end(self, which: Callable[[Trial], bool]) -> None:
+        """Ray kills the processes of what runs; what waits is not begun."""
+        import ray
+
+        for trial, reference in list(self._running.values()):
+            if which(trial):
+                ray.cancel(reference, force=True)
+
     def stop(self) -> None:
         import ray
 
         running = dict(self._running)
-        for reference in running.values():
+        for _, reference in running.values():
             ray.cancel(reference, force=True)
         wait(running, timeout=_STOP_SECONDS)
         self._over.set()

@@ -7,15 +7,17 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from experiments.execution.devices import find_devices
-from experiments.execution.engine import Engine, OpenEngine, Request
+from experiments.execution.engine import Engine, OpenEngine, Request, TaskEnded
 from experiments.execution.listener import never_raising
-from experiments.execution.messages import Event, Task, TrialResult
+from experiments.execution.messages import EpochDone, Event, Task, TaskState, TrialResult
+from vae.configuration import Trial
 from vae.errors import BadInput
 
 
 class Serial:
     """One trial after another in this process, for debugging."""
 
+    n_workers = 1
     n_free = 1
     can_isolate = False
 
@@ -24,11 +26,29 @@ class Serial:
 
         self._advance = worker.advance
         self._on_event = never_raising(on_event)
+        self._trial: Trial | None = None
+        self._ended: Trial | None = None
 
     def submit(self, task: Task) -> Future[TrialResult]:
         future: Future[TrialResult] = Future()
-        future.set_result(self._advance(task, self._on_event))
+        self._trial = task.trial
+        try:
+            future.set_result(self._advance(task, self._report))
+        except TaskEnded:
+            future.set_result(TrialResult(task, TaskState.LOST, "ended between two epochs"))
+        finally:
+            self._trial = None
         return future
+
+    def _report(self, event: Event) -> None:
+        self._on_event(event)
+        if isinstance(event, EpochDone) and self._ended == self._trial:
+            raise TaskEnded
+
+    def end(self, which: Callable[[Trial], bool]) -> None:
+        trial = self._trial
+        if trial is not None and which(trial):
+            self._ended = trial
 
     def stop(self) -> None: ...
 

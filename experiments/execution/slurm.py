@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,24 +16,27 @@ from experiments.execution.engine import (
     TIMEOUT,
     WORKERS,
     Engine,
+    NoWorkers,
     OpenEngine,
     Request,
 )
-from experiments.execution.job_workers import JobWorkers, clear
+from experiments.execution.job_record import JobRecord, path_of
+from experiments.execution.job_worker import Sweep
+from experiments.execution.job_workers import JobWorkers
 from experiments.execution.messages import Event
 from experiments.execution.slurm_checks import asks_for_gpus, check_slurm, check_submitit
-from experiments.execution.slurm_jobs import Jobs, LocalJobs, SlurmJobs, cancel_and_wait
+from experiments.execution.slurm_jobs import LocalJobs, SlurmJobs
 from experiments.execution.slurm_options import SLURM
+from experiments.execution.slurm_queue import left, outside_of_a_job, states_of
 from vae.errors import BadInput
 
 _WORKERS = 8
-_CLEAR_SECONDS = 60
 
 
 @contextlib.contextmanager
 def _open(request: Request) -> Iterator[OpenEngine]:
     check_submitit()
-    parameters = {"time": 60} | (request.options["slurm"] or {})
+    parameters = {"time": 60} | _of_sbatch() | (request.options["slurm"] or {})
     cluster = parameters.pop("cluster", "slurm")
     if ":" in request.device:
         raise BadInput(
@@ -39,15 +44,18 @@ def _open(request: Request) -> Iterator[OpenEngine]:
         )
     if cluster not in ("slurm", "local"):
         raise BadInput(f"--slurm cluster={cluster}: should be slurm or local")
-    if cluster == "slurm":
-        check_slurm(request, parameters)
     start = _start_on_slurm if cluster == "slurm" else _start_here
-    yield OpenEngine(
-        _n_workers(request),
-        lambda n_workers, on_event, workers_lock: start(
-            request, parameters, n_workers, on_event, workers_lock
-        ),
-    )
+    with outside_of_a_job():
+        if cluster == "slurm":
+            check_slurm(request, parameters)
+        yield OpenEngine(_n_workers(request), functools.partial(start, request, parameters))
+
+
+def _of_sbatch() -> dict[str, str]:
+    """What a person has set for each of their jobs."""
+    names = ("account", "constraint", "partition", "qos")
+    given = {name: os.environ.get(f"SBATCH_{name.upper()}") for name in names}
+    return {name: value for name, value in given.items() if value}
 
 
 def _start_on_slurm(
@@ -57,15 +65,15 @@ def _start_on_slurm(
     on_event: Callable[[Event], None],
     workers_lock: Path,
 ) -> JobWorkers:
-    name, folder = _name(workers_lock), _folder(request, workers_lock)
-    jobs = SlurmJobs(name, folder / "log", parameters)
-    # Of a sweep that was killed: whoever is left would write to what goes on here.
-    if not cancel_and_wait(jobs, _CLEAR_SECONDS):
-        raise BadInput(f"jobs of an earlier sweep do not end; see squeue --name {name}")
+    name = _name(workers_lock)
+    _check_alone(name)
+    record = JobRecord(path_of(workers_lock), name, _new_folder(request, name))
+    jobs = SlurmJobs(name, record.folder / "log", parameters)
     device = request.device
     if device == "auto":
         device = "cuda" if asks_for_gpus(parameters) else "cpu"
-    return _start(n_workers, jobs, folder, on_event, None, device)
+    sweep = Sweep(record.mail, _patience())
+    return JobWorkers(n_workers, jobs, record, on_event, sweep, device)
 
 
 def _start_here(
@@ -75,33 +83,41 @@ def _start_here(
     on_event: Callable[[Event], None],
     workers_lock: Path,
 ) -> JobWorkers:
-    folder = _folder(request, workers_lock)
+    folder = _new_folder(request, _name(workers_lock))
+    record = JobRecord(path_of(workers_lock), "", folder)
     jobs = LocalJobs(folder / "log", parameters)
-    return _start(n_workers, jobs, folder, on_event, os.getpid(), "")
-
-
-def _start(
-    n_workers: int,
-    jobs: Jobs,
-    folder: Path,
-    on_event: Callable[[Event], None],
-    parent: int | None,
-    device: str,
-) -> JobWorkers:
-    from experiments.tracking.retries import patience_seconds  # and with it MLflow
-
-    clear(folder)
-    mail = folder / "mail"
-    return JobWorkers(n_workers, jobs, mail, on_event, patience_seconds, parent, device)
+    sweep = Sweep(record.mail, _patience(), os.getpid(), workers_lock)
+    return JobWorkers(n_workers, jobs, record, on_event, sweep)
 
 
 def _name(workers_lock: Path) -> str:
     """The same for the next sweep of the same shard of the same experiment, and for no other."""
-    return f"vae-{hashlib.sha256(str(workers_lock).encode()).hexdigest()[:12]}"
+    whose = f"{os.getuid()} {workers_lock}"
+    return f"vae-{hashlib.sha256(whose.encode()).hexdigest()[:12]}"
 
 
-def _folder(request: Request, workers_lock: Path) -> Path:
-    return request.stores.checkpoints / _name(workers_lock)
+def _check_alone(name: str) -> None:
+    """A sweep on a machine that does not share this one's locks may have such jobs, too."""
+    states = states_of(name)
+    if states is None:
+        raise NoWorkers("squeue does not answer")
+    if job_ids := left(states):
+        raise NoWorkers(
+            f"another sweep of this experiment has jobs ({', '.join(job_ids)}); wait for it, stop "
+            f"it, or, if it is dead, `scancel --name {name}`"
+        )
+
+
+def _new_folder(request: Request, name: str) -> Path:
+    """One that no job of an earlier sweep knows of, and that only this user may enter."""
+    request.stores.checkpoints.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=request.stores.checkpoints))
+
+
+def _patience() -> float:
+    from experiments.tracking.retries import patience_seconds  # and with it MLflow
+
+    return patience_seconds
 
 
 def _n_workers(request: Request) -> int:

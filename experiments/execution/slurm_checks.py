@@ -13,7 +13,8 @@ from typing import Any
 
 from experiments.execution.engine import Request
 from experiments.execution.shared_stores import check_shared
-from experiments.execution.slurm_jobs import executor, nodes_of, try_submission
+from experiments.execution.slurm_jobs import executor
+from experiments.execution.slurm_queue import nodes_of, try_submission
 from experiments.secrets import mask, without_credentials
 from vae.errors import BadInput
 

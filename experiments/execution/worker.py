@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 import traceback
 from collections.abc import Callable
@@ -15,9 +14,9 @@ from experiments.execution.finals import epoch_metrics, finals_of, metric_so_far
 from experiments.execution.messages import EpochDone, Event, Notice, Task, TaskState, TrialResult
 from experiments.execution.process import (
     compute_device,
-    describe_device,
     free_device_memory,
     prepare_process,
+    surroundings,
 )
 from experiments.secrets import mask
 from experiments.spec.pictures import Pictures
@@ -88,7 +87,7 @@ def _advance(task: Task, log: TrialWriter, report: Callable[[Event], None]) -> T
     splits = load_splits(configuration, task.data_dir, device)
     if task.diagnostics and (splits.train_labels is None or splits.test_labels is None):
         report(Notice(task.label, "no labels: no accuracy of a linear probe, or of neighbours"))
-    log.tag({"device": describe_device(device, _device_label(task)), "host": socket.gethostname()})
+    log.tag_attempt(surroundings(device, _device_label(task)))
     training = _restore(task, splits, device, report)
     for metrics in fit(training, splits, task.until):
         named = epoch_metrics(metrics, configuration.beta)

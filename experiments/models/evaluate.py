@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.execution.process import compute_device, prepare_process
+from experiments.models.differences import VERSION, computed_with, computes_with, differences
 from experiments.models.load import SelectedRun, load_archived
 from experiments.sweep.progress import counting, counting_images
+from experiments.tracking.run_record import attempts
 from vae.archive import Archived, Description
 from vae.configuration import NUMBERS_VERSION, Configuration
 from vae.data.datasets import check_dataset, complete, describe, place
@@ -42,11 +44,10 @@ class Protocol:
     device: str
 
     @classmethod
-    def of_trial(cls, configuration: Configuration) -> Protocol:
-        """What the trial was evaluated by; where, only its worker knows: most often on the CPU."""
-        return cls(
-            configuration.dataset, configuration.nll_samples, configuration.nll_images, "cpu"
-        )
+    def of_trial(cls, configuration: Configuration, device: str = "cpu") -> Protocol:
+        """What the trial was evaluated by; where, its run says."""
+        used = configuration.nll_samples, configuration.nll_images
+        return cls(configuration.dataset, *used, device)
 
     def differences(self, other: Protocol) -> str:
         """In words; empty if there are none."""
@@ -60,16 +61,28 @@ class Protocol:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that is evaluated and pictured, and on what."""
+    """A model that is evaluated and pictured, and on what.
+
+    Attributes:
+        differences: what the trial was computed with and this process is not: `before → now`
+    """
 
     chosen: SelectedRun
     archived: Archived
     protocol: Protocol
     splits: Splits
+    differences: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def description(self) -> Description:
         return self.archived.description
+
+    @property
+    def protocol_of_trial(self) -> Protocol:
+        """What the trial itself was evaluated by."""
+        tag = self.chosen.run.tags.get("device", "cpu")
+        device = "cuda" if attempts(tag)[-1].startswith("cuda") else "cpu"
+        return Protocol.of_trial(self.description.trial.configuration, device)
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,11 @@ def load_subject(
     n_test = len(splits.test)
     used = configuration.nll_samples, min(configuration.nll_images, n_test)
     protocol = Protocol(name, *((n_samples, n_test) if n_samples else used), device)
-    return LoadedModel(chosen, archived, protocol, splits)
+    differing: Mapping[str, str] = {}
+    if name == configuration.dataset:  # otherwise nothing is held against what the trial logged
+        now = computes_with(archived.description.trial, data_dir, device)
+        differing = differences(computed_with(chosen), now)
+    return LoadedModel(chosen, archived, protocol, splits, differing)
 
 
 def _splits(
@@ -172,8 +189,7 @@ def _probed(subject: LoadedModel, nll: float) -> dict[str, float]:
         nll: the yardstick by the subject's protocol
     """
     model, splits, now = subject.archived.model, subject.splits, subject.protocol
-    trial = subject.description.trial
-    then = Protocol.of_trial(trial.configuration)
+    trial, then = subject.description.trial, subject.protocol_of_trial
     with counting("diagnostics", 3) as advance:
         values = {"test/bound_gap": negative_elbo(model, splits, now.n_images, trial.seed) - nll}
         advance(1)
@@ -189,8 +205,7 @@ def _probed(subject: LoadedModel, nll: float) -> dict[str, float]:
 def _held_against_the_log(
     subject: LoadedModel, values: Mapping[str, float], nll_error: float
 ) -> Iterator[Row]:
-    then = Protocol.of_trial(subject.description.trial.configuration)
-    now = subject.protocol
+    now, then = subject.protocol, subject.protocol_of_trial
     for name, value in values.items():
         logged = subject.chosen.run.metrics.get(name)
         if now.dataset != then.dataset or logged is None:
@@ -203,18 +218,21 @@ def _held_against_the_log(
             verdict = f"{value - logged:+.3f}, standard error {error:.2f}: {why}"
             yield Row(name, value, logged, verdict)
         else:
-            yield Row(name, value, logged, _verdict(value, logged, now.device))
+            yield Row(name, value, logged, _verdict(subject, value, logged))
 
 
-def _verdict(value: float, logged: float, device: str) -> str:
+def _verdict(subject: LoadedModel, value: float, logged: float) -> str:
+    """How an evaluation came out that was to come out as the trial's own."""
     if value == logged:
         return "equal to the last bit"
     difference = f"differs by {value - logged:+.2g}"
-    if device != "cpu":
+    if subject.protocol.device != subject.protocol_of_trial.device:
         return f"{difference}: another device, other noise"
+    names = ", ".join(subject.differences)
+    why = f"; other {names}" if names else "; nothing that is known differs"
     if math.isclose(value, logged, rel_tol=ROUNDING):
-        return f"{difference}: within rounding ({ROUNDING:g} of it)"
-    return f"{difference}: MORE than rounding ({ROUNDING:g} of it)"
+        return f"{difference}: within rounding ({ROUNDING:g} of it){why}"
+    return f"{difference}: MORE than rounding ({ROUNDING:g} of it){why}"
 
 
 def notes(subject: LoadedModel) -> Iterator[str]:
@@ -227,5 +245,9 @@ def notes(subject: LoadedModel) -> Iterator[str]:
             f"trained by numbers version {version}; this code is version {NUMBERS_VERSION}, and "
             f"need not give the same numbers"
         )
+    others = {name: change for name, change in subject.differences.items() if name != VERSION}
+    if others:
+        changes = "; ".join(f"{name}: {change}" for name, change in others.items())
+        yield f"not computed as its trial was: {changes}"
     if subject.splits.train_labels is None or subject.splits.test_labels is None:
         yield "the data set has no labels: no accuracy of a linear probe, or of nearest neighbours"

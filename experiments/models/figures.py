@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.models.evaluate import LoadedModel
-from experiments.reporting.plots import COLOURS, MARKERS, SETTINGS
+from experiments.reporting.plots import COLOURS, MARKERS, SETTINGS, plain
 from vae.errors import BadInput
 from vae.evaluation import pictures
 
@@ -71,7 +71,8 @@ def caption(subject: LoadedModel) -> str:
     seed = f"seed {trial.seed}, epoch {subject.description.best_epoch}"
     shown = subject.protocol.dataset
     elsewhere = "" if shown == trial.configuration.dataset else f"; images of {shown}"
-    return "\n".join([run, *textwrap.wrap(f"{told}; {seed}{elsewhere}", _CAPTION_COLUMNS)])
+    lines = [run, *textwrap.wrap(f"{told}; {seed}{elsewhere}", _CAPTION_COLUMNS)]
+    return plain("\n".join(lines))
 
 
 def _short(value: object) -> str:

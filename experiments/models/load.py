@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -95,14 +95,18 @@ def _check_same_trial(archived: Trial, run: RunRecord) -> None:
         raise BadInput("holds the archive of another trial than its tag `trial` says")
 
 
-def find_trial(run_id: str, tracking_uri: str | None = None) -> SelectedRun:
-    """The trial run of that id; BadInput if there is none."""
+def find_trial(run_id: str, tracking_uri: str | None = None, finished: bool = True) -> SelectedRun:
+    """The trial run of that id; BadInput if there is none.
+
+    Args:
+        finished: whether it has to be
+    """
     uri = _reachable(tracking_uri)
     found = Reader.of_run(uri, run_id)
     if found is None:
         raise BadInput(f"no run '{run_id}' is tracked at {mask(uri)}; give another --tracking-uri")
     chosen = SelectedRun(*found)
-    _check_ours(chosen.run)
+    _check_ours(chosen.run, finished)
     if chosen.run.tags["kind"] != "trial":
         raise BadInput(f"run {run_id} is a {chosen.run.tags['kind']} run; name one of its trials")
     return chosen
@@ -140,18 +144,21 @@ def _reachable(tracking_uri: str | None) -> str:
     return uri
 
 
-def _check_ours(run: RunRecord) -> None:
+def _check_ours(run: RunRecord, finished: bool = True) -> None:
     if "kind" not in run.tags or "configuration_id" not in run.tags:
         raise BadInput(f"run {run.run_id} is not one of a sweep of this project's")
-    if run.tags["kind"] == "trial" and run.state != "finished":
+    if finished and run.tags["kind"] == "trial" and run.state != "finished":
         raise BadInput(f"run {run.run_id} is of a trial that is not finished ({run.state})")
 
 
-def best_of_experiment(name: str, uri: str, typed: str | None = None) -> SelectedRun:
+def best_of_experiment(
+    name: str, uri: str, typed: str | None = None, only: Sequence[Mapping[str, Any]] = ()
+) -> SelectedRun:
     """The best configuration by its mean val/nll, and of that the seed with the lowest.
 
     Args:
         typed: what stood for it on a command line
+        only: which configurations, as of `keep_only`
 
     Raises:
         BadInput: when nothing of it is finished, or nothing ranks, or no weights were kept.
@@ -159,16 +166,19 @@ def best_of_experiment(name: str, uri: str, typed: str | None = None) -> Selecte
     tracker = Reader.find(uri, name)
     if tracker is None:
         raise BadInput(f"no run is called '{name}', and {not_tracked(name, uri, typed)}")
+    from experiments.analysis.asked import keep_only
     from experiments.analysis.comparison import compare
     from experiments.analysis.load import load_trials  # pandas takes its time to import
+    from experiments.analysis.trial_columns import of_today
 
-    ranking = compare(load_trials(name, uri), _CHOOSES)
+    trials = of_today(keep_only(load_trials(name, uri), only))
+    ranking = compare(trials, _CHOOSES)
     if ranking.empty:
         raise BadInput(f"experiment '{name}': no trial has finished yet")
     if ranking["group"].nunique() > 1:
         raise BadInput(
-            f"experiment '{name}' is of several data sets or image shapes, across which nothing "
-            f"ranks: name a run"
+            f"experiment '{name}' is of several data sets, image shapes or validation sets, across "
+            f"which nothing ranks: name a run"
         )
     best = str(ranking["configuration_id"].iloc[0])
     label = f"the configuration with the best mean {_CHOOSES} ({ranking['mean'].iloc[0]:.2f})"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,11 +19,13 @@ def register_best(
     name: str,
     trust_code: bool = False,
     code_folder: Path | None = None,
+    only: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Register the best seed of the configuration with the best mean val/nll.
 
     Args:
         trust_code, code_folder: as of `load_archived`
+        only: which configurations, as of `keep_only`
 
     Returns:
         What was done, in words.
@@ -29,7 +33,7 @@ def register_best(
     Raises:
         BadInput: when there is none with weights, or MLflow does not take the name.
     """
-    chosen = best_of_experiment(experiment, tracking_uri)
+    chosen = best_of_experiment(experiment, tracking_uri, only=only)
     model = load_archived(chosen, "cpu", trust_code, code_folder).model
     z = torch.randn(2, model.latent_dim, generator=generator(0, "input example"))
     with torch.inference_mode():

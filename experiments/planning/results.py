@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from experiments.metrics import METRICS
-from experiments.tracking.run_record import OVER, State
+from experiments.tracking.run_record import OVER, STOPPED, State
 from vae.configuration import Configuration, Trial
 
 
@@ -22,6 +22,7 @@ class TrialOutcome:
         metrics: the final ones of a finished trial; of a running one, the one asked for
         error: why it failed, or was pruned
         run_id: its MLflow run
+        stopped: a person has said that it is to be trained no more
     """
 
     state: State
@@ -29,6 +30,7 @@ class TrialOutcome:
     metrics: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
     run_id: str = ""
+    stopped: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -41,6 +43,14 @@ class TrialOutcome:
             return None
         return METRICS[metric].sign * value
 
+    def when_stopped(self) -> TrialOutcome:
+        """The same where a person has stopped the trial; what has ended has ended."""
+        if self.state in (State.FINISHED, State.FAILED):
+            return replace(self, stopped=True)
+        return TrialOutcome(State.PRUNED, error=STOPPED, run_id=self.run_id, stopped=True)
+
+
+_UNKNOWN = TrialOutcome(State.MISSING)
 
 Outcomes = Mapping[int, TrialOutcome]
 """Of the trials of one configuration, by seed."""
@@ -85,10 +95,20 @@ class ConfigurationResults:
             return State.RUNNING
         if any(outcome.state is State.FAILED for outcome in self.outcomes.values()):
             return State.FAILED
-        if self.pruned:
+        if self.why_pruned:
             return State.PRUNED
         # Another sweep may have asked for more seeds, and been interrupted.
         return State.FINISHED if len(self.finished) >= len(self.expected) else State.MISSING
+
+    @property
+    def stopped(self) -> set[int]:
+        """The seeds that a person has stopped before their end."""
+        return {s for s, outcome in self.outcomes.items() if outcome.state is State.PRUNED}
+
+    @property
+    def why_pruned(self) -> str:
+        """Empty if it was not. A mean that lacks a seed by somebody's choice is none to compare."""
+        return self.pruned or (STOPPED if self.stopped else "")
 
     @property
     def ended(self) -> bool:
@@ -167,22 +187,28 @@ class Results:
         self,
         known: Mapping[str, Outcomes] | None = None,
         asked_before: Mapping[str, Collection[int]] | None = None,
+        stopped: Collection[str] = (),
     ) -> None:
         """Args:
         known: of each configuration_id, what earlier sweeps have found out
         asked_before: of each configuration_id, the seeds that they have asked for
+        stopped: the configuration_ids that a person has stopped
         """
         self._known = known or {}
         self._asked_before = asked_before or {}
+        self._stopped = stopped
         self._wanted: dict[str, ConfigurationResults] = {}
         self.n_left = 0
         """How many trials are to be run, or running."""
 
     def ask_for(self, configuration: Configuration, seeds: Iterable[int]) -> ConfigurationResults:
         """Note that a sweep wants these trials; returns what is known of them."""
+        seeds = tuple(seeds)
         outcomes = dict(self._known.get(configuration.id, {}))
+        if configuration.id in self._stopped:
+            outcomes |= {s: outcomes.get(s, _UNKNOWN).when_stopped() for s in seeds}
         asked_before = self._asked_before.get(configuration.id, ())
-        found = ConfigurationResults(configuration, tuple(seeds), outcomes, asked_before)
+        found = ConfigurationResults(configuration, seeds, outcomes, asked_before)
         self._wanted[configuration.id] = found
         self.n_left += len(found.left)
         return found

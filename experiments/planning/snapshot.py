@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from experiments.planning.results import Outcomes, Results, TrialOutcome
 from experiments.spec.experiment import Experiment
 from experiments.tracking.run_record import (
+    OVER,
     RunRecord,
     State,
+    Stops,
     by_trial,
     finished_runs,
     seeds_asked_for,
@@ -31,17 +33,30 @@ class Snapshot:
         configurations: the run of each configuration_id
         outcomes: of each configuration_id, over all seeds that were ever asked for
         deleted: the run_ids of trials that were deleted in MLflow
+        stops: what persons have stopped
     """
 
     trials: Mapping[str, RunRecord]
     configurations: Mapping[str, RunRecord]
     outcomes: Mapping[str, Outcomes]
     deleted: Set[str] = frozenset()
+    stops: Stops = field(default_factory=Stops)
+
+    @property
+    def stopped(self) -> dict[str, RunRecord]:
+        """By trial_id, the runs that are still to be ended because a person has stopped them."""
+        return {
+            trial_id: record
+            for trial_id, record in self.trials.items()
+            if record.state not in OVER
+            and (record.is_stopped or record.tags["configuration_id"] in self.stops.configurations)
+        }
 
     def results(self, retry_failed: bool = False) -> Results:
         """What a sweep knows when it starts."""
         asked = {c: seeds_asked_for(record) for c, record in self.configurations.items()}
-        return Results(settled(self.outcomes, retry_failed), asked)
+        stopped = self.stops.configurations
+        return Results(settled(self.outcomes, retry_failed, stopped), asked, stopped)
 
 
 def read_snapshot(tracker: ExperimentWriter, experiment: Experiment) -> Snapshot:
@@ -61,7 +76,8 @@ def read_snapshot(tracker: ExperimentWriter, experiment: Experiment) -> Snapshot
     records = tracker.records("trial")
     trials = by_trial(records)
     tracker.end_doubles(records, trials)
-    return Snapshot(trials, configurations, outcomes_of(trials.values()), deleted)
+    stops = Stops.among([*trials.values(), *configurations.values()])
+    return Snapshot(trials, configurations, outcomes_of(trials.values()), deleted, stops)
 
 
 def _all_finished(
@@ -92,16 +108,23 @@ def _all_finished(
 
 
 def settled(
-    outcomes: Mapping[str, Outcomes], retry_failed: bool = False
+    outcomes: Mapping[str, Outcomes], retry_failed: bool = False, stopped: Collection[str] = ()
 ) -> dict[str, dict[int, TrialOutcome]]:
     """Those that are not to be run again. What a study or a race pruned, they do not ask for
-    again; somebody else may.
+    again; somebody else may. What a person has stopped, nobody runs.
+
+    Args:
+        stopped: the configuration_ids that a person has stopped
     """
     states = (State.FINISHED,) if retry_failed else (State.FINISHED, State.FAILED)
-    return {
-        configuration_id: {s: o for s, o in by_seed.items() if o.state in states}
-        for configuration_id, by_seed in outcomes.items()
-    }
+    found: dict[str, dict[int, TrialOutcome]] = {}
+    for configuration_id, by_seed in outcomes.items():
+        known = {
+            seed: outcome.when_stopped() if configuration_id in stopped else outcome
+            for seed, outcome in by_seed.items()
+        }
+        found[configuration_id] = {s: o for s, o in known.items() if o.stopped or o.state in states}
+    return found
 
 
 def outcomes_of(trial_runs: Iterable[RunRecord]) -> dict[str, Outcomes]:
@@ -110,12 +133,14 @@ def outcomes_of(trial_runs: Iterable[RunRecord]) -> dict[str, Outcomes]:
     for record in trial_runs:
         trial = json.loads(record.tags["trial"])
         finished = record.state is State.FINISHED
-        found.setdefault(record.tags["configuration_id"], {})[trial["seed"]] = TrialOutcome(
+        outcome = TrialOutcome(
             record.state,
             # Of a trial that is finished only the end is known; of others, nothing for sure.
             epoch=trial["configuration"]["epochs"] if finished else 0,
             metrics=record.metrics if finished else {},
-            error=record.tags.get("error", ""),
+            error=record.error,
             run_id=record.run_id,
         )
+        by_seed = found.setdefault(record.tags["configuration_id"], {})
+        by_seed[trial["seed"]] = outcome.when_stopped() if record.is_stopped else outcome
     return dict(found)

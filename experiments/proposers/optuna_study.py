@@ -1,6 +1,6 @@
 """Optuna, which proposes configurations and says which are not worth their epochs.
 
-The only module that imports it. A study is kept in Optuna's storage, and everything that is
+Only `optuna_*.py` import it. A study is kept in Optuna's storage, and everything that is
 decided is written there before it is acted upon: a study that is killed goes on as if it had not
 been. A sampler's random numbers come from the study and the number of the Optuna trial, not from
 what the sampler did before; so a seeded study that is interrupted proposes what it would have.
@@ -8,81 +8,64 @@ what the sampler did before; so a seeded study that is interrupted proposes what
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import logging
-import math
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import optuna
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
-from optuna.samplers import (
-    BaseSampler,
-    CmaEsSampler,
-    GPSampler,
-    QMCSampler,
-    RandomSampler,
-    TPESampler,
-)
+from optuna.samplers import RandomSampler
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.metrics import METRICS
+from experiments.planning.lessons import Lesson, Lessons, describe_lessons
 from experiments.proposers.optuna_internals import live_trial, without_last_mark
+from experiments.proposers.optuna_samplers import make_pruner, make_sampler
 from experiments.proposers.optuna_storage import open_storage
+from experiments.proposers.optuna_summary import summarize_study
+from experiments.proposers.optuna_trials import (
+    LEARNED_ID,
+    OVER_STATES,
+    SOURCE,
+    Proposal,
+    Told,
+    is_proposed,
+    optuna_state,
+    source_of,
+    told_of,
+)
+from experiments.proposers.optuna_values import distributions, draw, fields_of, params_of
 from experiments.secrets import mask
-from experiments.spec.search_space import REDUCTION, Choices, Range, StudyPlan
-from experiments.tracking.run_record import OVER, State
+from experiments.spec.search_space import StudyPlan
+from experiments.tracking.run_record import State
 from experiments.tracking.study_summary import StudySummary
-from vae.components.signatures import with_tuples
 from vae.errors import BadInput
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
-_STATES = {
-    State.FINISHED: TrialState.COMPLETE,
-    State.PRUNED: TrialState.PRUNED,
-    State.FAILED: TrialState.FAIL,
-    State.RUNNING: TrialState.RUNNING,
-    State.MISSING: TrialState.WAITING,
-}
+_FIRST = "first"
+"""A trial's attribute: which of the plan's first ones it is of, if it is."""
+
+_LEARNED_FROM = "learned from "
+"""A study's attribute, followed by the experiment: that all there was has been taken."""
 
 
-def optuna_state(state: State) -> TrialState:
-    """Optuna's state of a configuration in that state."""
-    return _STATES[state]
-
-
-_OVER = {optuna_state(state): state for state in OVER}
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """An Optuna trial: the configuration fields that it sets."""
-
-    number: int
-    fields: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Told:
-    """An Optuna trial that is over.
-
-    Attributes:
-        state: finished, pruned or failed
-        value: of a pruned one, the last that was reported; None where there is none
-    """
-
-    number: int
-    fields: Mapping[str, Any]
-    state: State
-    value: float | None
-    reason: str
+@contextlib.contextmanager
+def _named(storage: str | None) -> Iterator[None]:
+    """Say of which storage something is that went wrong."""
+    try:
+        yield
+    except Exception as error:  # SQLAlchemy's, of whatever kind the database raises
+        shown = mask(storage or "")
+        # It says `$STORAGE_URL` where it wants to be upgraded.
+        reason = mask(str(error).splitlines()[0]).replace("$STORAGE_URL", shown)
+        raise BadInput(f"--optuna-storage {shown}: {reason}") from error
 
 
 class Study:
@@ -99,13 +82,17 @@ class Study:
         """
         self.name = name
         self._plan = plan
-        self._pruner = _pruner(plan.pruner, plan.most_epochs)
-        try:
+        self._pruner = make_pruner(plan.pruner, plan.most_epochs)
+        with _named(storage):
             self._storage = open_storage(storage)
             self._study = self._open(name, self._storage)
-        except Exception as error:  # SQLAlchemy's, of whatever kind the database raises
-            reason = mask(str(error).splitlines()[0])
-            raise BadInput(f"--optuna-storage {mask(storage or '')}: {reason}") from error
+
+    @classmethod
+    def find(cls, name: str, plan: StudyPlan, storage: str) -> Study | None:
+        """The study, if the storage has it, which should be there: it would be made."""
+        with _named(storage):
+            names = optuna.get_all_study_names(open_storage(storage))
+        return cls(name, plan, storage) if name in names else None
 
     def _open(self, name: str, storage: optuna.storages.BaseStorage) -> OptunaStudy:
         return optuna.create_study(
@@ -121,7 +108,7 @@ class Study:
 
     @property
     def n_proposed(self) -> int:
-        return len(self._study.get_trials(deepcopy=False))
+        return sum(is_proposed(t) for t in self._study.get_trials(deepcopy=False))
 
     def running(self) -> list[Proposal]:
         """What was proposed and not told yet, oldest first."""
@@ -129,21 +116,38 @@ class Study:
         return [self._proposal(t.number) for t in self._study.get_trials(False, states)]
 
     def propose(self) -> Proposal:
-        """The next configuration to try."""
-        number = self.n_proposed
-        self._study.sampler = _sampler(self._plan.sampler, self.name, number)
+        """The next configuration to try: of the plan's first ones, one that has not been."""
+        number = self._queue_first()
+        self._study.sampler = make_sampler(self._plan.sampler, self.name, number)
         return self._suggest(self._study.ask())
+
+    def _queue_first(self) -> int:
+        """The number of the next proposal, for which Optuna is given what is to be tried first.
+
+        A kill between this and the asking leaves it waiting; it is what is asked for then.
+        """
+        trials = self._study.get_trials(deepcopy=False)
+        waiting = [trial.number for trial in trials if trial.state == TrialState.WAITING]
+        if waiting:
+            return waiting[0]
+        queued = {trial.user_attrs.get(_FIRST) for trial in trials}
+        for fields in self._plan.first:
+            mark = json.dumps(fields, sort_keys=True)
+            if mark not in queued:
+                self._study.enqueue_trial(params_of(fields), user_attrs={_FIRST: mark})
+                break
+        return len(trials)
 
     def _proposal(self, number: int) -> Proposal:
         """Of a trial that was asked for earlier; a kill may have come before all was drawn."""
-        self._study.sampler = _sampler(self._plan.sampler, self.name, number)
+        self._study.sampler = make_sampler(self._plan.sampler, self.name, number)
         return self._suggest(live_trial(self._study, self._storage, number))
 
     def _suggest(self, trial: optuna.trial.Trial) -> Proposal:
         fields: dict[str, Any] = {}
         for name, values in self._plan.space.items():
             if self._plan.asks_for(name, fields):
-                fields[name] = _draw(trial, name, values)
+                fields[name] = draw(trial, name, values)
         return Proposal(trial.number, fields)
 
     def _frozen(self, number: int) -> FrozenTrial:
@@ -209,108 +213,76 @@ class Study:
         self._study.tell(number, values=told, state=optuna_state(state))
 
     def told(self) -> list[Told]:
-        """Every Optuna trial that is over."""
-        return [
-            Told(
-                trial.number,
-                _fields(trial),
-                _OVER[trial.state],
-                _last_value(trial),
-                trial.user_attrs.get("reason", ""),
-            )
-            for trial in self._study.get_trials(deepcopy=False)
-            if trial.state in _OVER
-        ]
+        """Every proposal that is over."""
+        trials = self._study.get_trials(deepcopy=False)
+        return [told_of(t) for t in trials if t.state in OVER_STATES and is_proposed(t)]
+
+    # -------------------------------------------------------------------------- learning
+
+    def learn(self, lessons: Lessons) -> None:
+        """Tell the sampler of what was tracked elsewhere; only once of each experiment.
+
+        A kill in between leaves a part of it, to which the rest is added.
+        """
+        if lessons.experiment in self.learned_from:
+            return
+        trials = self._study.get_trials(deepcopy=False)
+        there = {t.user_attrs[LEARNED_ID] for t in trials if source_of(t) == lessons.experiment}
+        elsewhere = {
+            self._configuration_id(t) for t in trials if source_of(t) != lessons.experiment
+        }
+        taken = [one for one in lessons.taken if one.configuration_id not in elsewhere]
+        for lesson in taken:
+            if lesson.configuration_id not in there:
+                self._study.add_trial(self._as_trial(lesson, lessons.experiment))
+        left_out = dict(lessons.left_out)
+        if n_known := len(lessons.taken) - len(taken):
+            left_out["known already"] = n_known
+        found = {"taken": len(taken), "left_out": left_out}
+        self._study.set_user_attr(_LEARNED_FROM + lessons.experiment, found)
+
+    def _as_trial(self, lesson: Lesson, experiment: str) -> FrozenTrial:
+        return optuna.trial.create_trial(
+            params=params_of(lesson.fields),
+            distributions=distributions(self._plan.space, lesson.fields),
+            value=float(np.mean(lesson.values)),
+            user_attrs={SOURCE: experiment, LEARNED_ID: lesson.configuration_id},
+        )
+
+    def configuration_ids(self) -> set[str]:
+        """Of everything that was proposed or learned, as far as it was drawn."""
+        return {self._configuration_id(t) for t in self._study.get_trials(deepcopy=False)}
+
+    def _configuration_id(self, trial: FrozenTrial) -> str:
+        if LEARNED_ID in trial.user_attrs:
+            return str(trial.user_attrs[LEARNED_ID])
+        try:
+            return self._plan.configuration(fields_of(trial)).id
+        except BadInput:  # it failed for just that
+            return ""
+
+    @property
+    def learned_from(self) -> dict[str, str]:
+        """By experiment, what came of it, for people."""
+        attributes = self._study.user_attrs.items()
+        found = {
+            key.removeprefix(_LEARNED_FROM): value
+            for key, value in attributes
+            if key.startswith(_LEARNED_FROM)
+        }
+        return {e: describe_lessons(e, f["taken"], f["left_out"]) for e, f in found.items()}
+
+    def learned(self) -> dict[str, Told]:
+        """What was learned from elsewhere, by configuration_id."""
+        trials = self._study.get_trials(deepcopy=False)
+        return {
+            t.user_attrs[LEARNED_ID]: told_of(t)
+            for t in trials
+            if not is_proposed(t) and source_of(t)
+        }
 
     # ------------------------------------------------------------------------ looking back
 
     def study_summary(self) -> StudySummary:
         """The best configuration so far and what mattered."""
-        trials = self._study.get_trials(deepcopy=False)
-        counts = {
-            over.value: sum(t.state == state for t in trials) for state, over in _OVER.items()
-        }
-        finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-        best = self._study.best_trial if finished else None
-        return StudySummary(
-            study=self.name,
-            metric=self._plan.metric,
-            counts=counts,
-            best_number=best.number if best else None,
-            best_fields=_fields(best) if best else {},
-            best_value=float(best.value or 0.0) if best else math.nan,
-            importances=self._importances(finished),
-        )
-
-    def _importances(self, finished: list[FrozenTrial]) -> dict[str, float]:
-        if len(finished) < 4 or len({trial.value for trial in finished}) == 1:
-            return {}
-        from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-
-        evaluator = FanovaImportanceEvaluator(seed=0)
-        importances = get_param_importances(self._study, evaluator=evaluator)
-        return {name: value for name, value in importances.items() if math.isfinite(value)}
-
-
-def _last_value(trial: FrozenTrial) -> float | None:
-    if trial.state == TrialState.PRUNED and trial.intermediate_values:
-        return trial.intermediate_values[max(trial.intermediate_values)]
-    return trial.value if trial.state == TrialState.COMPLETE else None
-
-
-def _fields(trial: FrozenTrial) -> dict[str, Any]:
-    """What a trial sets, as `_draw` gave it."""
-    return {
-        name: with_tuples(json.loads(value.removeprefix(_LIST))) if _is_list(value) else value
-        for name, value in trial.params.items()
-    }
-
-
-_LIST = "list "
-"""Before a list of values, which Optuna keeps as a text only."""
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith(_LIST)
-
-
-def _draw(trial: optuna.trial.Trial, name: str, values: Range | Choices) -> Any:
-    if not isinstance(values, Range):
-        by_text = {_LIST + json.dumps(v) if isinstance(v, tuple) else v: v for v in values}
-        return by_text[trial.suggest_categorical(name, tuple(by_text))]
-    low, high, log, step = values.low, values.high, values.log, values.step
-    if isinstance(low, int):
-        return trial.suggest_int(name, low, int(high), log=log, step=int(step or 1))
-    return trial.suggest_float(name, low, high, log=log, step=step)
-
-
-def _sampler(kind: str, study: str, number: int) -> BaseSampler:
-    """A new one for every proposal; what it knows, it reads from the study."""
-    digest = hashlib.sha256(f"{study} {number}".encode()).digest()
-    seed = int.from_bytes(digest[:4], "big") % (2**31)
-    of_study = int.from_bytes(hashlib.sha256(study.encode()).digest()[:4], "big") % (2**31)
-    independent = RandomSampler(seed)
-    if kind == "tpe":
-        return TPESampler(seed=seed, multivariate=True, constant_liar=True)
-    if kind == "gp":
-        return GPSampler(seed=seed, independent_sampler=independent)
-    if kind == "cmaes":
-        return CmaEsSampler(
-            seed=seed, independent_sampler=independent, warn_independent_sampling=False
-        )
-    if kind == "qmc":  # one sequence for the study; where in it is kept in the storage
-        return QMCSampler(
-            scramble=True,
-            seed=of_study,
-            independent_sampler=independent,
-            warn_independent_sampling=False,
-        )
-    return independent
-
-
-def _pruner(kind: str, epochs: int) -> BasePruner:
-    if kind == "hyperband":
-        return HyperbandPruner(1, epochs, REDUCTION)
-    if kind == "median":
-        return MedianPruner()
-    return NopPruner()
+        return summarize_study(self._study, self._plan.metric)

@@ -12,11 +12,12 @@ from experiments.analysis.race import lost_to_best
 from experiments.metrics import METRICS
 from experiments.planning.results import ConfigurationResults, Results, TrialOutcome
 from experiments.proposers.decisions import Advance, Annotate, Decision, Prune
-from experiments.proposers.optuna_study import Proposal, Study
+from experiments.proposers.optuna_study import Study
+from experiments.proposers.optuna_trials import Proposal, Told
 from experiments.proposers.racing_grid import why_lost
 from experiments.spec.search_space import StudyPlan, rungs
 from experiments.tracking.long_tags import list_tags
-from experiments.tracking.run_record import State
+from experiments.tracking.run_record import STOPPED, State
 from vae.configuration import Configuration, Trial
 from vae.errors import BadInput
 
@@ -95,6 +96,7 @@ class Search:
         self._sign = METRICS[plan.metric].sign
         self._running: dict[str, _Candidate] = {}
         self._verdicts: dict[str, _Verdict] = {}
+        self._learned: Mapping[str, Told] = {}
         self._numbers: dict[str, list[int]] = {}
         self._decisions: deque[Decision | _Told] = deque()
         self._last_asked = ""
@@ -115,11 +117,14 @@ class Search:
         return search
 
     def _remember(self) -> None:
-        """What the study was told before."""
+        """What the study was told before, of its own proposals and of what it learned from."""
+        self._learned = self._study.learned()
         for told in self._study.told():
             try:
                 configuration = self._plan.configuration(told.fields)
             except BadInput:  # it failed for just that
+                continue
+            if configuration.id in self._learned:
                 continue
             self._verdicts[configuration.id] = _Verdict(told.state, told.value, told.reason)
             self._numbers.setdefault(configuration.id, []).append(told.number)
@@ -167,7 +172,7 @@ class Search:
         self._results.record(trial, outcome)
         candidate = self._running[trial.configuration.id]
         candidate.n_out -= 1
-        if outcome.value(self._plan.metric) is None:
+        if outcome.value(self._plan.metric) is None and outcome.state is not State.PRUNED:
             candidate.queue.clear()
         if not candidate.queue and not candidate.n_out:
             self._go_on(candidate)
@@ -189,6 +194,10 @@ class Search:
             configuration = self._plan.configuration(proposal.fields)
         except BadInput as error:
             self._study.tell(proposal.number, State.FAILED, reason=str(error))
+            return
+        if (learned := self._learned.get(configuration.id)) is not None:
+            # Its runs are those of the experiment that it was learned from: this one has none.
+            self._study.tell(proposal.number, State.FINISHED, learned.value)
             return
         self._numbers.setdefault(configuration.id, []).append(proposal.number)
         verdict = self._verdicts.get(configuration.id)
@@ -225,7 +234,8 @@ class Search:
             verdict = self._study.answer(candidate.numbers[0], until)
             if verdict is None:
                 reached = candidate.results.values(self._plan.metric, until)
-                behind = [seed for seed in seeds if seed not in reached]
+                over = reached.keys() | candidate.results.stopped
+                behind = [seed for seed in seeds if seed not in over]
                 if behind:
                     candidate.until = until
                     candidate.queue.extend(behind)
@@ -237,13 +247,16 @@ class Search:
                 return
         if errors:
             self._end(candidate, State.FAILED, errors)
+        elif candidate.results.stopped:  # a mean that lacks a seed by somebody's choice is no value
+            self._end(candidate, State.PRUNED, STOPPED)
         else:
             self._end(candidate, State.FINISHED)
 
     def _errors(self, candidate: _Candidate) -> str:
         """Why the configuration fails; empty if no seed did."""
         errors = candidate.results.errors
-        for seed in set(self._seeds) & candidate.results.outcomes.keys() - errors.keys():
+        known = candidate.results.outcomes.keys() - candidate.results.stopped - errors.keys()
+        for seed in set(self._seeds) & known:
             if candidate.results.outcomes[seed].value(self._plan.metric) is None:
                 errors[seed] = f"its {self._plan.metric} is not finite"
         told = [f"seed {seed}: {error}"[:_ERROR] for seed, error in sorted(errors.items())]
@@ -256,6 +269,8 @@ class Search:
         if epoch < epochs:
             if answer is None:
                 values = candidate.results.values(self._plan.metric, epoch)
+                if not values:  # all of its seeds were stopped
+                    return ""
                 mean = self._sign * float(np.mean(list(values.values())))
                 answer = self._study.should_prune(candidate.numbers[0], epoch, mean)
             return f"stopped by {self._plan.pruner} after epoch {epoch}" if answer else ""
@@ -267,7 +282,8 @@ class Search:
     def _has_lost(self, candidate: _Candidate) -> bool:
         """Whether it is worse than the best finished configuration, seed by seed."""
         mine = candidate.results.values(self._plan.metric, candidate.configuration.epochs)
-        return lost_to_best(mine, self._finished())
+        # Of its first seeds, some may have been stopped.
+        return len(mine) >= _FIRST_SEEDS and lost_to_best(mine, self._finished())
 
     def _finished(self) -> list[Mapping[int, float]]:
         """Of the configurations that finished, the values by seed."""

@@ -14,6 +14,7 @@ from experiments.analysis.comparison import compare
 from experiments.analysis.main_effects import interactions, main_effects
 from experiments.analysis.statistics import summarize
 from experiments.analysis.trial_columns import describe_field, varying_fields
+from experiments.formatting import format_number
 from experiments.metrics import YARDSTICK
 from experiments.spec.seeds import write_seeds
 from experiments.tracking.study_summary import StudySummary
@@ -113,13 +114,30 @@ def describe_fields(row: pd.Series, fields: Sequence[str]) -> str:
     return " ".join(filter(None, (describe_field(name, row[name]) for name in fields)))
 
 
+def grouped_rows(findings: Findings) -> list[list[pd.Series]]:
+    """Summary rows in the order of the comparison, group by group; without a result, at the end.
+
+    Each has also `verdict`, `difference`, `group`, missing where there is no result.
+    """
+    summary = findings.summary.set_index("configuration_id", drop=False)
+    verdicts = findings.comparison.set_index("configuration_id")[["verdict", "difference", "group"]]
+    joined = summary.join(verdicts)
+    groups = [
+        [joined.loc[i] for i in group["configuration_id"]]
+        for _, group in findings.comparison.groupby("group", sort=False)
+    ]
+    rest = joined[joined["group"].isna()]
+    return [*groups, [row for _, row in rest.iterrows()]]
+
+
 def mean_and_interval(row: pd.Series, metric: str) -> str:
     """`-33.04 ± 0.31`: the mean and half the 95 % interval."""
     mean = row[f"{metric}.mean"]
     if math.isnan(mean):
         return "–"
     half = (row[f"{metric}.ci95_high"] - row[f"{metric}.ci95_low"]) / 2
-    return f"{mean:.2f}" if math.isnan(half) else f"{mean:.2f} ± {half:.2f}"
+    shown = format_number(mean)
+    return shown if math.isnan(half) else f"{shown} ± {format_number(half)}"
 
 
 def unfinished(trials: pd.DataFrame, fields: Sequence[str]) -> list[str]:

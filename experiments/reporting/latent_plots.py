@@ -16,7 +16,7 @@ from experiments.analysis.statistics import t_interval
 from experiments.formatting import format_value
 from experiments.reporting.findings import Findings
 from experiments.reporting.latents import Kls, lines_along_beta, used_dimensions
-from experiments.reporting.plots import COLOURS, SETTINGS, as_svg, look
+from experiments.reporting.plots import COLOURS, SETTINGS, as_svg, look, plain
 from vae.configuration import RETURN_SCALE_FIELDS
 
 _MOST_CHARTS = 24
@@ -36,14 +36,14 @@ def kl_charts(findings: Findings, kls: Kls) -> str | None:
     n_columns = min(_COLUMNS, len(ranked))
     n_rows = math.ceil(len(ranked) / n_columns)
     with mpl.rc_context({**SETTINGS, "font.size": 7}):
-        figure = Figure(figsize=(2.1 * n_columns, 1.55 * n_rows), layout="constrained")
+        figure = Figure(figsize=(2.6 * n_columns, 1.7 * n_rows), layout="constrained")
         charts = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
         for axes, configuration_id in zip(charts.flat, ranked, strict=False):
             kl = kls[configuration_id]
             axes.bar(range(1, len(kl) + 1), kl, width=0.8, color=COLOURS[0])
             axes.set_xlim(0, len(kl) + 1)
             used = used_dimensions(findings, configuration_id)
-            axes.set_title("\n".join(filter(None, (findings.label(configuration_id), used))))
+            axes.set_title("\n".join(filter(None, (plain(findings.label(configuration_id)), used))))
         for axes in charts.flat[len(ranked) :]:
             axes.set_axis_off()
         for axes in charts[:, 0]:
@@ -91,13 +91,13 @@ def _point(rows: pd.DataFrame, configuration_id: str) -> _Point:
 def _chart(lines: dict[str, list[_Point]]) -> str:
     """Where there are more lines than looks, the others are grey."""
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(4.6, 3.4))
+        figure = Figure(figsize=(5.2, 3.8))
         axes = figure.subplots()
         betas = {point.beta for points in lines.values() for point in points}
         for k, (label, points) in enumerate(lines.items()):
             shown = k < len(COLOURS)
             style = look(k) if shown else {"color": "0.75", "linestyle": "-", "marker": "."}
-            name = label if shown and len(lines) > 1 else None
+            name = plain(label) if shown and len(lines) > 1 else None
             _line(axes, points, name, style, named=len(betas) > 1 and shown)
         _equal_returns(axes, [point for points in lines.values() for point in points])
         axes.set_xlabel(f"rate: {_RATE} in nats per image")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 
 import pandas as pd
@@ -11,8 +11,8 @@ import pandas as pd
 from experiments.analysis.inference import LEVEL, UNKNOWN
 from experiments.analysis.noise import PRIOR_FREEDOM
 from experiments.analysis.power import MOST_SEEDS
-from experiments.analysis.trial_columns import comparable
-from experiments.formatting import count, format_value
+from experiments.analysis.trial_columns import OTHER_CODE, comparable, with_other_code
+from experiments.formatting import count, format_number, format_value
 from experiments.metrics import YARDSTICK, find_metric
 from experiments.reporting.findings import Findings, mean_and_interval
 from experiments.spec.control import write_control
@@ -34,7 +34,7 @@ def conclusions(findings: Findings) -> list[str]:
 
 def group_conclusions(findings: Findings) -> list[str]:
     """The same for the metric that was asked for, in each group in which it compares."""
-    if find_metric(findings.metric).compares_losses:
+    if findings.metric == YARDSTICK:
         return []
     told = [
         _group(findings, group, findings.metric)
@@ -179,9 +179,10 @@ def _mean_of(findings: Findings, configuration_id: str, metric: str) -> str:
 def _how_much(row: pd.Series, metric: str) -> str:
     word = "more" if row["difference"] > 0 else "less"
     low, high = sorted(abs(row[c]) for c in ("difference_low", "difference_high"))
+    interval = f"{format_number(low)} to {format_number(high)}"
     return (
-        f"({abs(row['difference']):.2f} {word}, 95 % interval of this difference {low:.2f} to "
-        f"{high:.2f}, corrected p = {_p(row['p_corrected'])})"
+        f"({format_number(abs(row['difference']))} {word}, 95 % interval of this difference "
+        f"{interval}, corrected p = {_p(row['p_corrected'])})"
     )
 
 
@@ -200,28 +201,44 @@ _APART = {
     "yardstick": "pixels",
     "numbers_version": "version of the numbers",
     "data_digest": "content of the data",
+    "dataset": "data set",
+    OTHER_CODE: "code",
+    "val_size": "number of validation images",
 }
 """Columns of trials in words."""
 
 
+def differing(findings: Findings, metric: str) -> list[str]:
+    """What makes groups between which a metric does not rank, in words."""
+    trials = with_other_code(findings.trials)
+    finished = trials[trials["state"] == "finished"]
+    columns = comparable(finished, find_metric(metric).scale)
+    return [_APART.get(c, c) for c in columns if finished[c].nunique(dropna=False) > 1]
+
+
+def listing(names: Sequence[str]) -> str:
+    """`loss, transform and version of the numbers`; nothing of nothing."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
 def _apart(findings: Findings) -> Iterator[str]:
     """What must not be compared is not, and this says so."""
-    finished = findings.trials[findings.trials["state"] == "finished"]
-    columns = comparable(finished, find_metric(YARDSTICK).scale)
-    apart = [_APART.get(c, c) for c in columns if finished[c].nunique(dropna=False) > 1]
-    if apart:
-        yield f"Across these groups nothing ranks: their {YARDSTICK} is of other {_and(apart)}."
-
-
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if apart := differing(findings, YARDSTICK):
+        yield f"Across these groups nothing ranks: their {YARDSTICK} is of other {listing(apart)}."
 
 
 # --------------------------------------------------------------------------- effects
 
 
+_MOST_PAIRS = 3
+"""Of an axis's values that are told one by one: those of three values."""
+
+
 def _effects(effects: pd.DataFrame, interactions: pd.DataFrame, metric: str) -> Iterator[str]:
-    """Where an effect depends on another axis, that is said instead of its mean."""
+    """Where an effect depends on another axis, that is said instead of its mean; of an axis of many
+    values, how its best one differs from the others.
+    """
+    effects = _told(effects)
     key = ["axis", "better", "worse"]
     depends = dict(list(interactions.groupby(key, sort=False)))
     for _, row in effects.iterrows():
@@ -233,15 +250,26 @@ def _effects(effects: pd.DataFrame, interactions: pd.DataFrame, metric: str) -> 
                 yield _interaction(str(other), of_other, metric)
 
 
+def _told(effects: pd.DataFrame) -> pd.DataFrame:
+    kept = []
+    for _, rows in effects.groupby("axis", sort=False):
+        if len(rows) > _MOST_PAIRS:
+            best = rows["better"].mode().iloc[0]
+            rows = rows[(rows["better"] == best) | (rows["worse"] == best)]
+        kept.append(rows)
+    return pd.concat(kept) if kept else effects
+
+
 def _interaction(other: str, rows: pd.DataFrame, metric: str) -> str:
     """`encoder: it depends on loss: mlp1 beats mlp3 by 14.7 with bce, by 2.9 with sse`."""
     first, sign = rows.iloc[0], find_metric(metric).sign
     told, winner = [], ""
     for _, row in rows.iterrows():
-        names = (row["better"], row["worse"])
+        names = (format_value(row["better"]), format_value(row["worse"]))
         better, worse = names if sign * row["difference"] > 0 else names[::-1]
         lead = f"{better} beats {worse} " if better != winner else ""
-        told.append(f"{lead}by {abs(row['difference']):.2f} with {_value(other, row['value'])}")
+        size = format_number(abs(row["difference"]))
+        told.append(f"{lead}by {size} with {_value(other, row['value'])}")
         winner = better
     return (
         f"{first['axis']}: the difference in {metric} depends on {other}: {', '.join(told)} "
@@ -254,7 +282,7 @@ def _value(name: str, value: object) -> str:
 
 
 def _effect(row: pd.Series, metric: str) -> str:
-    axis, better, worse = row["axis"], row["better"], row["worse"]
+    axis, better, worse = row["axis"], format_value(row["better"]), format_value(row["worse"])
     if row["difference"] == 0 and row["p"] == 1:
         gray = axis == "transform" and {better, worse} == {"none", "grayscale"}
         why = " (the images are gray already)" if gray else ""
@@ -262,7 +290,7 @@ def _effect(row: pd.Series, metric: str) -> str:
     if math.isnan(row["difference_low"]):
         return f"{axis}: one seed says nothing about {better} against {worse}."
     size = (
-        f"by {abs(row['difference']):.2f} in {metric}, all else equal (95 % interval "
+        f"by {format_number(abs(row['difference']))} in {metric}, all else equal (95 % interval "
         f"{_signed_interval(row, metric)}; {count(row['n_pairs'], 'pair')}, "
         f"{count(row['n_seeds'], 'seed')})"
     )
@@ -275,4 +303,4 @@ def _signed_interval(row: pd.Series, metric: str) -> str:
     """The interval of how much better: below zero it would be worse."""
     sign = find_metric(metric).sign
     low, high = sorted(sign * row[c] for c in ("difference_low", "difference_high"))
-    return f"{low:.2f} to {high:.2f}"
+    return f"{format_number(low)} to {format_number(high)}"

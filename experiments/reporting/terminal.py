@@ -1,20 +1,46 @@
-"""An answer as a table for a terminal, 80 columns wide."""
+"""An answer as a table for a terminal, whatever its width."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
 import pandas as pd
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from experiments.cli import plain_console
+from experiments.formatting import format_number
 from experiments.metrics import CURVE, YARDSTICK
-from experiments.reporting.findings import Findings, mean_and_interval, unfinished
+from experiments.reporting.findings import (
+    Findings,
+    grouped_rows,
+    mean_and_interval,
+    unfinished,
+)
 from experiments.reporting.latents import all_collapsed
-from experiments.reporting.sentences import conclusions, method
+from experiments.reporting.sentences import (
+    conclusions,
+    differing,
+    group_conclusions,
+    listing,
+    method,
+)
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH = 8
+
+_LABEL, _COUNT = "configuration", "n"
+_ALWAYS = (_LABEL, _COUNT)
+"""Columns that are never left out."""
+_LONG_WORD = 24
+"""Characters, from which on a word of a label is broken rather than a column left out."""
+
+Column = list[list[str | Text]]
+"""The cells of a column, group by group."""
+
 _MARKS = {
     "best": ("best", "bold green"),
     "not distinguishable": ("≈ best", "green"),
@@ -28,63 +54,92 @@ def print_answer(findings: Findings, curves: pd.DataFrame) -> None:
     """Ranked tables, then what did not finish, then what it means.
 
     Args:
-        curves: as `load_curves` or `load_mean_curves` returns them
+        curves: as `curves_of` or `mean_curves_of` returns them
     """
-    console = Console()
-    console.print(_table(findings, curves))
+    console = plain_console()
+    console.print(_table(findings, curves, console.width))
     for line in unfinished(findings.trials, findings.fields):
-        console.print(line, style="yellow", highlight=False)
+        console.print(line, style="yellow")
     console.print()
-    for sentence in [*conclusions(findings), *all_collapsed(findings)]:
-        console.print(f"• {sentence}", highlight=False)
-    console.print(f"• {method(findings)}", highlight=False, style="dim")
+    asked = group_conclusions(findings) if findings.metric != "return" else []
+    for sentence in [*conclusions(findings), *asked, *all_collapsed(findings)]:
+        console.print(f"• {sentence}")
+    console.print(f"• {method(findings)}", style="dim")
 
 
-def _table(findings: Findings, curves: pd.DataFrame) -> Table:
-    scale = "groups are not to be compared" if findings.comparison["group"].nunique() > 1 else ""
+def _table(findings: Findings, curves: pd.DataFrame, width: int) -> Table:
+    """With as many columns as have room; the configuration and its `n` always have."""
+    columns = _columns(findings, curves)
+    fits = (names for names in _layouts(findings) if _width(columns, names) <= width)
+    names = next(fits, _ALWAYS)
+    return _table_of({name: columns[name] for name in names}, findings)
+
+
+def _width(columns: Mapping[str, Column], names: Sequence[str]) -> int:
+    """Characters that a table of these columns takes, with its padding, at least."""
+    return sum(_least_width(name, columns[name]) + 2 for name in names) + 1
+
+
+def _least_width(name: str, column: Column) -> int:
+    """A label may be broken between its words, and where they are long, in them."""
+    texts = [name, *(str(cell) for group in column for cell in group)]
+    if name == _LABEL:
+        return min(max(cell_len(word) for text in texts for word in text.split()), _LONG_WORD)
+    return max(map(cell_len, texts))
+
+
+def _layouts(findings: Findings) -> Iterator[list[str]]:
+    """The names of columns, from all of them to few."""
+    metrics, rival = _metrics(findings), f"vs {findings.rival}"
+    yield [*_ALWAYS, *metrics, rival, "curve"]
+    yield [*_ALWAYS, *metrics, rival]
+    yield [*_ALWAYS, metrics[0], rival]
+    yield [*_ALWAYS, metrics[0]]
+
+
+def _metrics(findings: Findings) -> list[str]:
+    return list(dict.fromkeys((findings.metric, YARDSTICK)))
+
+
+def _columns(findings: Findings, curves: pd.DataFrame) -> dict[str, Column]:
+    """All that there are, by name."""
+    groups, drawn = grouped_rows(findings), _drawn(curves)
+    cells: dict[str, Callable[[pd.Series], str | Text]] = {
+        _LABEL: lambda row: findings.label(row["configuration_id"]),
+        _COUNT: _count,
+        **{m: functools.partial(mean_and_interval, metric=m) for m in _metrics(findings)},
+        f"vs {findings.rival}": lambda row: _verdict(row, findings.rival),
+        "curve": lambda row: drawn.get(row["configuration_id"], ""),
+    }
+    return {name: [[cell(row) for row in rows] for rows in groups] for name, cell in cells.items()}
+
+
+def _table_of(columns: Mapping[str, Column], findings: Findings) -> Table:
+    apart = listing(differing(findings, findings.metric))
     table = Table(
         title=f"{findings.name}: {findings.metric}, mean over seeds ± 95 % interval",
         title_justify="left",
-        caption=scale and f"{scale} by {findings.metric}: other losses and transforms, other units",
+        caption=apart and f"{findings.metric} does not rank across groups: other {apart}",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("configuration")
-    metrics = [findings.metric] + [m for m in (YARDSTICK,) if m != findings.metric]
-    for column in ("n", *metrics, f"vs {findings.rival}"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("curve", no_wrap=True)
-    drawn = _drawn(curves)
-    for rows in _grouped(findings):
-        for row in rows:
-            curve = drawn.get(row["configuration_id"], "")
-            table.add_row(*_cells(row, findings, metrics), curve)
+    for name in columns:
+        if name == _LABEL:
+            room = _least_width(name, columns[name]) if len(columns) > len(_ALWAYS) else None
+            table.add_column(name, overflow="fold", min_width=room)
+        else:
+            table.add_column(name, no_wrap=True, justify="left" if name == "curve" else "right")
+    for group in zip(*columns.values(), strict=True):
+        for cells in zip(*group, strict=True):
+            table.add_row(*cells)
         table.add_section()
     return table
 
 
-def _grouped(findings: Findings) -> list[list[pd.Series]]:
-    """Summary rows in the order of the comparison, group by group; without a result, at the end."""
-    summary = findings.summary.set_index("configuration_id", drop=False)
-    verdicts = findings.comparison.set_index("configuration_id")[["verdict", "difference", "group"]]
-    joined = summary.join(verdicts)
-    groups = [
-        [joined.loc[i] for i in group["configuration_id"]]
-        for _, group in findings.comparison.groupby("group", sort=False)
-    ]
-    rest = joined[joined["group"].isna()]
-    return [*groups, [row for _, row in rest.iterrows()]]
-
-
-def _cells(row: pd.Series, findings: Findings, metrics: list[str]) -> list[str | Text]:
+def _count(row: pd.Series) -> Text:
     complete = row["n_finished"] == row["n_expected"]
-    count = Text(
-        f"{row['n_finished']}/{row['n_expected']}", style="" if complete else "bold yellow"
-    )
-    numbers = [mean_and_interval(row, metric) for metric in metrics]
-    label = findings.label(row["configuration_id"])
-    return [label, count, *numbers, _verdict(row, findings.rival)]
+    return Text(f"{row['n_finished']}/{row['n_expected']}", "" if complete else "bold yellow")
 
 
 def _verdict(row: pd.Series, rival: str) -> Text:
@@ -93,7 +148,8 @@ def _verdict(row: pd.Series, rival: str) -> Text:
     mark, style = _MARKS.get(row["verdict"], ("", ""))
     if mark:
         return Text(mark.replace("best", rival) if mark != "best" else mark, style)
-    return Text(f"{row['difference']:+.2f}", "dim" if row["verdict"] == "pruned" else "")
+    difference = format_number(row["difference"], "+")
+    return Text(difference, "dim" if row["verdict"] == "pruned" else "")
 
 
 def _drawn(curves: pd.DataFrame) -> dict[str, str]:

@@ -125,13 +125,17 @@ class Experiment:
 
 
 def load_experiment(
-    source: Path | Mapping[str, Any], assignments: Iterable[str] = (), seeds: Any = None
+    source: Path | Mapping[str, Any],
+    assignments: Iterable[str] = (),
+    seeds: Any = None,
+    try_code: bool = True,
 ) -> Experiment:
     """Read an experiment file and apply `--set` assignments and `--seeds`.
 
     Args:
         source: the file, or what it holds; files that that names are in the current folder
         seeds: whatever `seeds:` may be
+        try_code: or else nothing of the user's own is executed
 
     Raises:
         BadInput: with the file, the key and the way out in one line.
@@ -152,7 +156,8 @@ def load_experiment(
             file.seeds = parse_seeds(seeds)
     with at(place):
         experiment = file.experiment(Resolver(folder))
-        try_components(experiment)
+        if try_code:
+            try_components(experiment)
     return experiment
 
 

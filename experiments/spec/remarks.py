@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from experiments.spec.search_space import Choices, Range, Space, StudyPlan, rungs
+from experiments.spec.ranges import Choices, Range, Space
+from experiments.spec.search_space import LEARNING_SAMPLERS, StudyPlan, rungs
 
 
 def of_rules(rules: Sequence[Mapping[str, Any]], matched: Collection[int]) -> list[str]:
@@ -39,6 +40,11 @@ def of_study(plan: StudyPlan) -> list[str]:
     names = [name for name, values in plan.space.items() if not isinstance(values, Range)]
     if plan.sampler == "cmaes" and names:
         lines.append(f"study.sampler: cmaes moves numbers alone, and draws {', '.join(names)}")
+    if plan.learn_from and plan.sampler not in LEARNING_SAMPLERS:
+        lines.append(
+            f"study.learn_from: {plan.sampler} proposes without regard to other experiments; "
+            f"{' and '.join(LEARNING_SAMPLERS)} learn from them"
+        )
     if plan.pruner != "none" and not rungs(plan.pruner, plan.most_epochs):
         lines.append(f"study.pruner: {plan.pruner} has no epoch to decide at before the last")
     return lines

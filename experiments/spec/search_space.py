@@ -14,7 +14,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     model_validator,
 )
@@ -22,44 +21,28 @@ from pydantic import (
 from experiments.metrics import DECISION_METRICS
 from experiments.spec.axes import check_choices, check_distinct, folder_of
 from experiments.spec.comparable import refuse_other_pixels
+from experiments.spec.first import check_first, checked_fields
+from experiments.spec.ranges import Choices, Range, Space, check_bounds, check_range
 from experiments.spec.resolver import DEFAULTS, Resolver, refuse_unused_options
 from vae.components.component import Component
 from vae.components.registry import KINDS, check_name
 from vae.components.signatures import check_value
 from vae.configuration import (
-    NLL_FIELDS,
+    NUMBERS_VERSION,
     RETURN_SCALE_FIELDS,
     Configuration,
-    check_field,
-    check_field_name,
-    explain,
 )
 from vae.errors import BadInput, at
 from vae.resolution import all_options
 
 SAMPLERS = ("cmaes", "gp", "qmc", "random", "tpe")
+LEARNING_SAMPLERS = ("gp", "tpe")
+"""Those that reckon with values of configurations which they did not propose themselves."""
+
 PRUNERS = ("hyperband", "median", "none")
 
 REDUCTION = 3
 """Of the configurations that reach a rung, one in so many goes on to the next."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """Numbers from `low` to `high`, both included."""
-
-    low: float
-    high: float
-    log: bool = False
-    step: float | None = None
-
-    def __str__(self) -> str:
-        how = ", logarithmic" if self.log else f", in steps of {self.step:g}" if self.step else ""
-        return f"{self.low:g} to {self.high:g}{how}"
-
-
-Choices = tuple[Any, ...]
-Space = Mapping[str, Range | Choices]
 
 
 @dataclass(frozen=True)
@@ -70,6 +53,8 @@ class StudyPlan:
         n_configurations: how many to try
         space: options come after the components that may take them
         fixed: the configuration fields that are not searched
+        first: what is tried first; each says some of the searched fields
+        learn_from: the experiments whose configurations the sampler is told of
     """
 
     n_configurations: int
@@ -78,6 +63,8 @@ class StudyPlan:
     space: Space
     pruner: str
     fixed: Mapping[str, Any]
+    first: tuple[Mapping[str, Any], ...] = ()
+    learn_from: tuple[str, ...] = ()
     resolver: Resolver = dataclasses.field(default_factory=Resolver, compare=False)
 
     @property
@@ -130,58 +117,24 @@ class StudyPlan:
                 around[kind] = next(takers).value
             yield from ((name, {**around, name: value}) for value in values)
 
+    def _resolved(self) -> list[Any]:
+        """What is not searched, said or not: fields, and options and code of all components."""
+        _, some = next(self.corners())
+        fields = self.resolver.effective({**self.fixed, **some})
+        plain = {k: v for k, v in fields.items() if "." not in k and k not in self.space}
+        parts = [(c.value, dict(c.options), c.digest) for c in self.components()]
+        options = {k: v for k, v in self.fixed.items() if "." in k}
+        return [plain, parts, options]
+
     def digest(self, seeds: Iterable[int], racing: bool) -> str:
         """Of all that decides which configurations are tried and what they are worth; a study
-        with another digest is another study. How many to try may grow.
+        with another digest is another study. How many to try may grow, and so may what is tried
+        first and what is learned from.
         """
         space = {k: asdict(v) if isinstance(v, Range) else v for k, v in self.space.items()}
-        content = [space, dict(self.fixed), self.sampler, self.metric, self.pruner]
-        content += [c.digest for c in self.components() if c.digest]
+        content = [NUMBERS_VERSION, space, self._resolved(), self.sampler, self.metric, self.pruner]
         text = json.dumps([*content, sorted(seeds), racing], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-class _Bounds(BaseModel):
-    """`{low: 1e-4, high: 1e-2, log: true}`; the bounds are checked as values of their field."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    low: Any
-    high: Any
-    log: bool = False
-    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-
-
-def _check_range(field: str, raw: dict[str, Any]) -> Range:
-    check_field_name(field)
-    if field in NLL_FIELDS:
-        raise BadInput("belongs to the yardstick, which is one for all trials; use `fixed`")
-    for key in raw:
-        check_name(_Bounds.model_fields, str(key), "key")
-    try:
-        bounds = _Bounds.model_validate(raw)
-    except ValidationError as error:
-        raise BadInput(explain(error)) from error
-    if "." in field:  # of which type its numbers are, the components tell that take it
-        return Range(bounds.low, bounds.high, bounds.log, bounds.step)
-    kind = Configuration.model_fields[field].annotation
-    if kind not in (int, float):
-        raise BadInput("has names for values: give a list of them")
-    low, high = check_field(field, bounds.low), check_field(field, bounds.high)
-    return check_bounds(kind, low, high, bounds.log, bounds.step)
-
-
-def check_bounds(kind: Any, low: Any, high: Any, log: bool, step: float | None) -> Range:
-    """A range of numbers of type `kind`, int or float; BadInput for one that cannot be."""
-    if not low < high:
-        raise BadInput(f"low should be below high (got {low} and {high})")
-    if log and low <= 0:
-        raise BadInput(f"a logarithmic range starts above 0 (got {low})")
-    if log and step is not None:
-        raise BadInput("a range is either logarithmic or in steps")
-    if kind is int and step is not None and step != int(step):
-        raise BadInput(f"step should be a whole number (got {step})")
-    return Range(low, high, log, step)
 
 
 def _check_space(raw: dict[str, Any], info: ValidationInfo) -> dict[str, Range | Choices]:
@@ -191,7 +144,7 @@ def _check_space(raw: dict[str, Any], info: ValidationInfo) -> dict[str, Range |
     for field, values in raw.items():
         with at(field):
             if isinstance(values, dict):
-                space[field] = _check_range(field, values)
+                space[field] = check_range(field, values)
             else:
                 choices = check_choices(field, values, folder_of(info))
                 space[field] = tuple(check_distinct({field: choices})[field])
@@ -200,6 +153,13 @@ def _check_space(raw: dict[str, Any], info: ValidationInfo) -> dict[str, Range |
 
 def _one_of(choices: Iterable[str], kind: str) -> AfterValidator:
     return AfterValidator(lambda value: check_name(list(choices), value, kind))
+
+
+def _check_once(names: list[str]) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInput(f"'{name}' is given twice")
+    return names
 
 
 class StudySection(BaseModel):
@@ -213,6 +173,8 @@ class StudySection(BaseModel):
     space: Annotated[dict[str, Any], AfterValidator(_check_space)]
     pruner: Annotated[str, _one_of(PRUNERS, "pruner")] = "none"
     racing: Annotated[bool, Field(strict=True)] = False
+    first: Annotated[list[dict[str, Any]], AfterValidator(checked_fields)] = []
+    learn_from: Annotated[list[str], AfterValidator(_check_once)] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -244,7 +206,8 @@ class StudySection(BaseModel):
             dict(self.space),
             self.pruner,
             fixed,
-            resolver,
+            learn_from=tuple(self.learn_from),
+            resolver=resolver,
         )
         refuse_unused_options(
             [("fixed", fixed), ("study.space", plan.space)], all_options(plan.components())
@@ -256,7 +219,7 @@ class StudySection(BaseModel):
                 corners.append(plan.configuration(fields))
         with at("study.space"):
             refuse_other_pixels(corners)
-        return plan
+        return replace(plan, first=check_first(plan, self.first))
 
 
 def _typed_options(plan: StudyPlan) -> dict[str, Range | Choices]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from experiments.metrics import CURVE, MEAN_CURVE
@@ -10,6 +11,7 @@ from experiments.planning.results import ConfigurationResults
 from experiments.spec.experiment import Experiment
 from experiments.sweep.aggregates import aggregate, mean_curve, mean_sorted, sample_grid
 from experiments.sweep.retention import Archiving
+from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.long_tags import run_tags
 from experiments.tracking.run_record import (
     RunRecord,
@@ -61,50 +63,78 @@ class ConfigurationRuns:
             run = _Run("", results) if record is None else _Run(record.run_id, results)
             self._runs[configuration.id] = run
             if record is None:
-                label = self._experiment.label(configuration)
-                run.run_id = self._tracker.create_configuration_run(
-                    configuration, label, results.expected
-                )
+                self._make(run)
             else:
-                run.logged, run.tags = record.metrics, record.tags
-                self._tracker.ask_for_seeds(record, set(results.seeds))
-                if results.settled and seeds_asked_for(record) != results.expected:
-                    self._tracker.expect_seeds(record.run_id, results.expected)
-                if results.left:
-                    self._tracker.reopen(record)
+                self._write(run, lambda: self._go_on(run, record))
             if not results.left and not (record and self._is_closed(results, record)):
-                self._close(run)  # a kill came before
+                self._write(run, lambda: self._close(run))  # a kill came before
         return self._runs[configuration.id].run_id
+
+    def _go_on(self, run: _Run, record: RunRecord) -> None:
+        """Bring the run that an earlier sweep has made up to date."""
+        results = run.results
+        if run.run_id != record.run_id:  # made anew, and up to date
+            return
+        run.logged, run.tags = record.metrics, record.tags
+        self._tracker.ask_for_seeds(record, set(results.seeds))
+        if results.settled and seeds_asked_for(record) != results.expected:
+            self._tracker.expect_seeds(record.run_id, results.expected)
+        if results.left:
+            self._tracker.reopen(record)
+
+    def _make(self, run: _Run) -> None:
+        """A new run, below which the trials come that are there already: a person may have deleted
+        the one that they had.
+        """
+        configuration, expected = run.results.configuration, run.results.expected
+        label = self._experiment.label(configuration)
+        run.run_id = self._tracker.create_configuration_run(configuration, label, expected)
+        run.logged, run.tags = {}, {}
+        if run.results.outcomes:
+            self._tracker.adopt_trials(configuration.id, run.run_id)
+
+    def _write(self, run: _Run, write: Callable[[], None]) -> None:
+        """Write to a run; where a person has deleted it meanwhile, to a new one in its place."""
+        try:
+            write()
+        except TrackingRefused:
+            if not self._tracker.is_deleted(run.run_id):
+                raise
+            self._make(run)
+            write()
 
     @staticmethod
     def _is_closed(results: ConfigurationResults, record: RunRecord) -> bool:
         """The status is the last thing that closing writes."""
         same_status = record.status == mlflow_status(results.state)
-        return same_status and finished_runs(record) == _run_ids(results)
+        same_reason = record.tags.get("pruned.reason", "") == results.why_pruned
+        return same_status and same_reason and finished_runs(record) == _run_ids(results)
 
     def update(self, configuration: Configuration) -> None:
         """One of its trials has come to its end, or no more of them are run."""
         run = self._runs[configuration.id]
         if run.results.left:
-            self._log_aggregates(run)
+            self._write(run, lambda: self._log_aggregates(run))
         else:
-            self._close(run)
+            self._write(run, lambda: self._close(run))
 
     def settle(self, configuration: Configuration) -> None:
         """It needs no more seeds than it has had: those are what its run expects."""
         run = self._runs[configuration.id]
-        self._tracker.expect_seeds(run.run_id, run.results.expected)
-        self._close(run)
+        self._write(run, lambda: self._tracker.expect_seeds(run.run_id, run.results.expected))
+        self._write(run, lambda: self._close(run))
 
     def annotate(self, configuration: Configuration, tags: Mapping[str, str]) -> None:
         """Set tags of its run."""
-        self._tracker.set_tags(self._runs[configuration.id].run_id, tags)
+        run = self._runs[configuration.id]
+        self._write(run, lambda: self._tracker.set_tags(run.run_id, tags))
 
     def interrupt(self) -> None:
         """Mark the runs of which something is left as stopped."""
         for run in self._runs.values():
             if run.results.left:
-                self._tracker.set_state(run.run_id, State.MISSING)
+                with contextlib.suppress(TrackingRefused):  # a person has deleted it
+                    self._tracker.set_state(run.run_id, State.MISSING)
 
     def _close(self, run: _Run) -> None:
         """All trials have ended: the mean curve, the grid of samples, the status, in which order
@@ -116,8 +146,8 @@ class ConfigurationRuns:
             self._log_kl_per_dimension(run)
             self._archiving.delete_all_but_the_best(self._tracker, run.results.finished.values())
         self._log_aggregates(run)
-        if run.results.pruned:
-            self._tracker.mark_pruned(run.run_id, run.results.pruned)
+        if run.results.why_pruned:
+            self._tracker.mark_pruned(run.run_id, run.results.why_pruned)
         self._tracker.set_state(run.run_id, run.results.state)
 
     def _log_aggregates(self, run: _Run) -> None:

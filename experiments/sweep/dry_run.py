@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
+from experiments.cli import plain_console
 from experiments.formatting import duration
 from experiments.planning.changed_code import changed_code
 from experiments.planning.checkpoint_files import find_checkpoints
 from experiments.planning.estimate import Estimate
+from experiments.planning.lessons import describe_lessons
 from experiments.planning.plan import Plan, PlanState, make_plan
 from experiments.planning.results import Results
 from experiments.planning.snapshot import outcomes_of, settled
 from experiments.spec.experiment import Experiment
-from experiments.spec.search_space import Range, StudyPlan, rungs
+from experiments.spec.ranges import Range
+from experiments.spec.search_space import StudyPlan, rungs
+from experiments.sweep.study_stores import check_stores, find_study, read_lessons
 from experiments.tracking.reachable import check_reachable
-from experiments.tracking.run_record import RunRecord, by_trial
-from experiments.tracking.study_summary import TAG, StudySummary
+from experiments.tracking.run_record import RunRecord, Stops, by_trial
 from experiments.tracking.uris import sqlite_path
+
+if TYPE_CHECKING:
+    from experiments.tracking.reader import Reader
 
 
 def print_plan(
@@ -30,48 +37,55 @@ def print_plan(
     checkpoints: Path,
     n_workers: int,
     retry_failed: bool = False,
+    study_storage: str = "",
 ) -> None:
-    """What a sweep would run, what is done already, and how long the rest takes."""
-    records, study_summary = _tracked(experiment.name, tracking_uri)
+    """What a sweep would run, what is done already, and how long the rest takes.
+
+    Args:
+        study_storage: Optuna's, of a study
+    """
+    tracker = _tracker(experiment.name, tracking_uri)
+    records = tracker.records("trial") if tracker else []
+    stops = tracker.stops() if tracker else Stops()
+    shown: list[Table | str]
     if experiment.study:
-        if study_summary and study_summary.study != experiment.study_name:
-            study_summary = None
-        shown = [
-            _space(experiment.study),
-            *_study_lines(experiment, experiment.study, study_summary),
-        ]
+        runs = tracker.records("configuration") if tracker else []
+        tracked = _Tracked(tracking_uri, study_storage, records, runs)
+        shown = [_space(experiment.study), *_study_lines(experiment, experiment.study, tracked)]
     else:
-        plan = _plan(experiment, records, checkpoints, retry_failed)
+        plan = _plan(experiment, records, stops, checkpoints, retry_failed)
         shown = [_table(experiment, plan), *_grid_lines(experiment, plan, records, n_workers)]
     shown += experiment.notes
     shown += [f"{kind}: {change}" for kind, change in changed_code(experiment, records)]
-    console = Console()
+    console = plain_console()
     for table_or_line in shown:
-        console.print(table_or_line, highlight=False)
+        console.print(table_or_line)
 
 
-def _tracked(name: str, tracking_uri: str) -> tuple[list[RunRecord], StudySummary | None]:
-    """The trial runs, and how far a study had come."""
+def _tracker(name: str, tracking_uri: str) -> Reader | None:
+    """The experiment, if something of it is tracked."""
     check_reachable(tracking_uri, read_only=True)
     database = sqlite_path(tracking_uri)
     if database is not None and not database.exists():
-        return [], None
+        return None
     from experiments.tracking.reader import Reader  # MLflow takes its time to import
 
-    tracker = Reader.find(tracking_uri, name)
-    if tracker is None:
-        return [], None
-    return tracker.records("trial"), StudySummary.from_json(tracker.experiment_tag(TAG))
+    return Reader.find(tracking_uri, name)
 
 
 # ----------------------------------------------------------------------------- a grid
 
 
 def _plan(
-    experiment: Experiment, records: list[RunRecord], checkpoints: Path, retry_failed: bool
+    experiment: Experiment,
+    records: list[RunRecord],
+    stops: Stops,
+    checkpoints: Path,
+    retry_failed: bool,
 ) -> Plan:
-    tracked = by_trial(records)
-    results = Results(settled(outcomes_of(tracked.values()), retry_failed))
+    tracked, stopped = by_trial(records), stops.configurations
+    known = settled(outcomes_of(tracked.values()), retry_failed, stopped)
+    results = Results(known, stopped=stopped)
     for configuration in experiment.configurations:
         results.ask_for(configuration, experiment.seeds)
     if experiment.racing:
@@ -135,9 +149,17 @@ def _space(plan: StudyPlan) -> Table:
     return table
 
 
-def _study_lines(
-    experiment: Experiment, plan: StudyPlan, study_summary: StudySummary | None
-) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Tracked:
+    """What a study has: its stores, and the runs in the one of them."""
+
+    tracking_uri: str
+    study_storage: str
+    trials: list[RunRecord]
+    configurations: list[RunRecord]
+
+
+def _study_lines(experiment: Experiment, plan: StudyPlan, tracked: _Tracked) -> Iterator[str]:
     n_seeds = len(experiment.seeds)
     yield (
         f"{experiment.name}: {plan.n_configurations} configurations × {n_seeds} seeds, "
@@ -148,8 +170,28 @@ def _study_lines(
         yield f"{plan.pruner} may stop them after epoch {epochs}"
     if experiment.racing:
         yield "a configuration that has lost against the best gets no more seeds"
-    if study_summary:
-        yield from study_summary.lines()
-    n_left = max(0, plan.n_configurations - (study_summary.n_over if study_summary else 0))
-    n_epochs = n_left * n_seeds * plan.most_epochs
+    if plan.first:
+        yield f"tried first: {len(plan.first)} of `first`, unless they were already"
+    yield from _state_lines(experiment, plan, tracked)
+
+
+def _state_lines(experiment: Experiment, plan: StudyPlan, tracked: _Tracked) -> Iterator[str]:
+    """How far the study has come, in both of its stores."""
+    storage = tracked.study_storage
+    study = find_study(experiment, plan, storage)
+    learned = study.learned_from if study else {}
+    yield from learned.values()
+    for lessons in read_lessons(experiment, plan, tracked.tracking_uri, learned):
+        yield describe_lessons(lessons.experiment, len(lessons.taken), lessons.left_out)
+    runs = {record.tags["configuration_id"]: record for record in tracked.configurations}
+    outcomes = outcomes_of(by_trial(tracked.trials).values())
+    check = check_stores(experiment, plan, study, storage, runs, outcomes)
+    n_proposed = 0
+    if study:
+        summary = replace(study.study_summary(), n_not_tracked=len(check.not_tracked))
+        yield from summary.lines()
+        n_proposed = summary.n_over
+    yield from check.remarks
+    n_left = max(0, plan.n_configurations - n_proposed)
+    n_epochs = n_left * len(experiment.seeds) * plan.most_epochs
     yield f"to try: {n_left} configurations, at most {n_epochs} epochs"

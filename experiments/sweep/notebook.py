@@ -15,6 +15,7 @@ from experiments.execution.engines import ENGINES, options_of, takers_of_options
 from experiments.spec.experiment import load_experiment
 from experiments.spec.shard import Shard
 from experiments.spec.yaml_files import find_experiment
+from experiments.sweep.opening import opened
 from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.progress import counting_images
@@ -104,9 +105,10 @@ def run(
     source = experiment if isinstance(experiment, Mapping) else find_experiment(str(experiment))
     with counting_images() as on_progress, place(options.data_dir, on_progress):
         loaded = load_experiment(source, set, seeds)
-    from experiments.sweep.run import run_sweep  # MLflow takes its time to import
+    with opened(loaded, options) as found:
+        from experiments.sweep.run import run_opened  # MLflow takes its time to import
 
-    result = Run(loaded.name, options.tracking_uri, run_sweep(loaded, options))
+        result = Run(loaded.name, options.tracking_uri, run_opened(loaded, options, found))
     print(repr(result), file=sys.stderr)
     return result
 

@@ -54,14 +54,18 @@ class Options:
         """Seconds that a trial may take in this sweep."""
         return self.engine_options.get("timeout")
 
+    @property
+    def study_storage(self) -> str:
+        """Optuna's, beside the tracking store unless it is given."""
+        return self.optuna_storage or optuna_storage(self.tracking_uri)
+
     def request(self, experiment: Experiment) -> Request:
         """What the engine is to be opened for."""
-        storage = self.optuna_storage or optuna_storage(self.tracking_uri)
         folder = checkpoint_folder(experiment.name, self.tracking_uri, self.checkpoint_dir)
         stores = Stores(
             experiment.name,
             self.tracking_uri,
-            storage if experiment.study else "",
+            self.study_storage if experiment.study else "",
             folder,
             self.data_dir,
         )

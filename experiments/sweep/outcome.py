@@ -17,6 +17,7 @@ class Outcome:
     Attributes:
         interruption: what kept it from its end, if anything did
         seconds_left: that the rest would take, if the sweep ran out of time
+        page: where MLflow shows it; empty where its store is gone
     """
 
     counts: Counts
@@ -24,12 +25,17 @@ class Outcome:
     study_summary: StudySummary | None
     interruption: str = ""
     seconds_left: float | None = None
+    page: str = ""
 
     @property
     def exit_code(self) -> int:
         if self.interruption:
             return EXIT_INTERRUPTED
-        return EXIT_FAILED if self.counts.n_failed else EXIT_OK
+        return EXIT_FAILED if self.counts.n_failed or self._n_not_tracked else EXIT_OK
+
+    @property
+    def _n_not_tracked(self) -> int:
+        return self.study_summary.n_not_tracked if self.study_summary else 0
 
     def closing_line(self, again: str, compare: str) -> str:
         """What is left to say when the sweep is over.
@@ -47,6 +53,8 @@ class Outcome:
             parts.append(f"{counts.n_pruned} pruned")
         if counts.n_not_needed:
             parts.append(f"{counts.n_not_needed} not needed")
+        if self._n_not_tracked:
+            parts.append(f"{count(self._n_not_tracked, 'configuration')} NOT TRACKED any more")
         if self.n_left:
             takes = f" (about {duration(self.seconds_left)})" if self.seconds_left else ""
             parts.append(f"{self.n_left} left{takes}")

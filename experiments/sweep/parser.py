@@ -13,23 +13,54 @@ from experiments.spec.shard import Shard
 from experiments.sweep.new import NewQuestion
 from experiments.sweep.retention import CHOICES, KEEP_ALL_UP_TO
 from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
+from vae.errors import BadInput
 
 
 def sweep_parser(description: str | None) -> Parser:
     """The command line of sweep.py."""
     parser = Parser(description)
     add = parser.add_argument
-    add("experiment", help="a YAML file, or the name of one in experiments/shipped/")
+    add("experiment", nargs="?", help="a YAML file, or the name of one in experiments/shipped/")
     add(
         "--new",
         action=NewQuestion,
         metavar="FOLDER",
         help="write a question to start from, with an encoder of one's own, and do nothing else",
     )
+    add(
+        "--again",
+        metavar="RUN_ID",
+        help="train the trial of that run once more, beside its record, which stays as it is, and "
+        "say of every number that it logged whether it came out the same",
+    )
+    add(
+        "--trust-code",
+        action="store_true",
+        help="with --again: execute the source that is archived with the run, where the file here "
+        "is not the same",
+    )
     _add_question(parser)
     _add_places(parser)
     _add_engines(parser)
     return parser
+
+
+def check_arguments(parser: Parser, arguments: argparse.Namespace) -> None:
+    """Refuse what `--again` does not take, and what a sweep does not.
+
+    Raises:
+        BadInput: naming the option.
+    """
+    if arguments.again is None:
+        if arguments.experiment is None:
+            parser.error("the following arguments are required: experiment")
+        if arguments.trust_code:
+            raise BadInput(
+                "--trust-code: only --again takes it; a sweep reads the files themselves"
+            )
+        return
+    taken = ("tracking_uri", "data_dir", "device", "trust_code")
+    parser.refuse_others(arguments, "--again", taken)
 
 
 def _add_question(parser: Parser) -> None:

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from experiments.cli import plain_console
 from experiments.execution.messages import EpochDone, Event, Notice, TaskState, TrialResult
 from experiments.formatting import duration
 from experiments.secrets import mask
@@ -70,6 +71,8 @@ def describe_result(result: TrialResult) -> str:
     if result.state == TaskState.FINISHED:
         best = int(result.metrics["best_epoch"])
         return f"finished, return {result.metrics['return']:.3f} at epoch {best}"
+    if result.state == TaskState.STOPPED:
+        return f"pruned: {result.error}"
     return f"FAILED: {result.error}"
 
 
@@ -116,7 +119,7 @@ class LiveDisplay:
     """
 
     def __init__(self, n_workers: int) -> None:
-        console = Console(stderr=True)
+        console = plain_console(stderr=True)
         self._progress = Progress(*_columns(console.width), console=console)
         self._overall = self._progress.add_task("trials", total=None, note="")
         self._workers: dict[int, TaskID] = {}
@@ -151,7 +154,7 @@ class LiveDisplay:
         )
 
     def _print(self, text: str, style: str) -> None:
-        self._progress.console.print(Text(text, style), highlight=False)
+        self._progress.console.print(Text(text, style))
 
     def _drop_a_lost_worker(self) -> None:
         lost = next(iter(self._workers))
@@ -161,11 +164,13 @@ class LiveDisplay:
     def on_result(self, result: TrialResult, n_left: int, seconds_left: float | None) -> None:
         self._n_done += 1
         if result.state != TaskState.FINISHED:
-            self._n_failed += 1
-            self._print(f"{result.task.label}: {describe_result(result)}", "red")
-        failed = f"{self._n_failed} failed" if self._n_failed else ""
+            failed = result.state != TaskState.STOPPED
+            self._n_failed += failed
+            text = f"{result.task.label}: {describe_result(result)}"
+            self._print(text, "red" if failed else "yellow")
+        n_failed = f"{self._n_failed} failed" if self._n_failed else ""
         left = f"{duration(seconds_left)} left" if seconds_left else ""
-        note = ", ".join(part for part in (failed, left) if part)
+        note = ", ".join(part for part in (n_failed, left) if part)
         total = self._n_done + n_left
         self._progress.update(self._overall, completed=self._n_done, total=total, note=note)
 
@@ -228,7 +233,7 @@ def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield _Tenths(what, total)
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=plain_console(stderr=True)) as progress:
         task = progress.add_task(what, total=total)
         yield lambda n: progress.advance(task, n)
 

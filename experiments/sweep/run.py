@@ -6,18 +6,19 @@ import contextlib
 import math
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.cli import check_can_be_made, typed_command
 from experiments.execution.engine import NoWorkers, OpenEngine
-from experiments.execution.engines import ENGINES
 from experiments.execution.locks import lock_folder, sole_sweep
 from experiments.execution.loop import drive
 from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
 from experiments.planning.changed_code import changed_code
 from experiments.planning.checkpoint_files import find_checkpoints, tidy_up
 from experiments.planning.estimate import Estimate
+from experiments.planning.lessons import Lessons
 from experiments.planning.plan import Plan, make_plan
 from experiments.planning.snapshot import Snapshot, read_snapshot
 from experiments.proposers.budget import WithinBudget
@@ -29,22 +30,29 @@ from experiments.spec.search_space import StudyPlan
 from experiments.spec.shard import take_part
 from experiments.sweep.configuration_runs import ConfigurationRuns
 from experiments.sweep.interruption import OutOfTime, interruptible
+from experiments.sweep.opening import Opened, opened
 from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.progress import counting_images, display
 from experiments.sweep.retention import Archiving
+from experiments.sweep.stopping import StopWatch
+from experiments.sweep.study_stores import (
+    StoreCheck,
+    check_stores,
+    lessons_left,
+    open_study,
+)
 from experiments.sweep.tasks import Tasks
 from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
-from experiments.tracking.reachable import check_reachable, check_storage
-from experiments.tracking.run_record import OVER
+from experiments.tracking.run_record import OVER, STOPPED
+from experiments.tracking.shared_view import offer, sorted_by, where_to_look
 from experiments.tracking.study_summary import TAG
-from experiments.tracking.uris import checkpoint_folder, optuna_storage
+from experiments.tracking.uris import checkpoint_folder
 from experiments.tracking.writer import ExperimentWriter
 from vae.components import user_code
 from vae.data import decoded
-from vae.errors import BadInput
 
 if TYPE_CHECKING:
     from experiments.proposers.optuna_study import Study
@@ -56,22 +64,19 @@ def run_sweep(experiment: Experiment, options: Options) -> Outcome:
     Raises:
         BadInput: before anything is written.
     """
-    deadline = None
-    if options.time_budget is not None:
-        deadline = time.monotonic() + options.time_budget
-    check_reachable(options.tracking_uri)
-    _check(experiment, options)
+    with opened(experiment, options) as found:
+        return run_opened(experiment, options, found)
+
+
+def run_opened(experiment: Experiment, options: Options, found: Opened) -> Outcome:
+    """Run what is not done yet with an engine that is open.
+
+    Raises:
+        BadInput: before anything is written.
+    """
     archiving = Archiving.of(experiment, options.archive)  # the same for every shard of it
-    with ENGINES[options.engine].open(options.request(experiment)) as engine:
-        part = take_part(experiment, options.shard)
-        return _run(part, options, archiving, engine, deadline)
-
-
-def _check(experiment: Experiment, options: Options) -> None:
-    if experiment.study and options.optuna_storage:
-        check_storage(options.optuna_storage)
-    if experiment.study and options.retry_failed:
-        raise BadInput("--retry-failed: what a study was told stays; raise its `trials` instead")
+    part = take_part(experiment, options.shard)
+    return _run(part, options, archiving, found.engine, found.deadline)
 
 
 def _run(
@@ -81,6 +86,9 @@ def _run(
     engine: OpenEngine,
     deadline: float | None,
 ) -> Outcome:
+    storage, lessons = options.study_storage, list[Lessons]()
+    if experiment.study:
+        lessons = lessons_left(experiment, experiment.study, options.tracking_uri, storage)
     for component in sorted(experiment.datasets, key=lambda component: component.value):
         with counting_images() as on_progress:
             decoded.prepare(component, options.data_dir, on_progress=on_progress)
@@ -92,18 +100,13 @@ def _run(
     places = Places(str(options.data_dir.absolute()), folder, options.device)
     locks = lock_folder(options.tracking_uri, experiment.name)
     with sole_sweep(locks, options.shard) as workers_lock:
-        study = _open_study(experiment, experiment.study, options) if experiment.study else None
+        study = None
+        if experiment.study:
+            study = open_study(experiment, experiment.study, storage, lessons)
         tracker = ExperimentWriter.create(options.tracking_uri, experiment.name)
         snapshot = read_snapshot(tracker, experiment)
         sweep = _Sweep(experiment, options, places, archiving, tracker, snapshot, study, engine)
         return sweep.run(workers_lock, deadline)
-
-
-def _open_study(experiment: Experiment, plan: StudyPlan, options: Options) -> Study:
-    from experiments.proposers.optuna_study import Study  # Optuna takes its time to import
-
-    storage = options.optuna_storage or optuna_storage(options.tracking_uri)
-    return Study(experiment.study_name, plan, storage)
 
 
 class _Sweep:
@@ -130,6 +133,7 @@ class _Sweep:
         self._proposer = (
             self._search(study, experiment.study) if study and experiment.study else self._grid()
         )
+        self._stores = self._check_stores(study, experiment.study)
         self._engine = engine
         self._n_workers = engine.n_workers
         if not study:
@@ -145,14 +149,19 @@ class _Sweep:
         used = user_code.known_of(component.digest for component in experiment.components)
         code = provenance(typed_command(), used.values())
         self._deadline: float | None = None
+        self._stop_watch = StopWatch(tracker.stops, snapshot.stops)
+        self._trial_runs = TrialRuns(
+            experiment, tracker, places, snapshot.trials, code, archiving.writes
+        )
         self._tasks = Tasks(
             experiment,
             self._within_budget() if options.time_budget else self._proposer,
             self._results,
-            TrialRuns(experiment, tracker, places, snapshot.trials, code, archiving.writes),
+            self._trial_runs,
             self._configuration_runs,
             self._shown.on_event,
             self._on_result,
+            self._stop_watch.is_stopped,
         )
 
     def _grid(self) -> Proposer:
@@ -176,6 +185,13 @@ class _Sweep:
         experiment = self._experiment
         return Search.resume(study, plan, experiment.seeds, bool(experiment.racing), self._results)
 
+    def _check_stores(self, study: Study | None, plan: StudyPlan | None) -> StoreCheck | None:
+        if study is None or plan is None:
+            return None
+        runs, outcomes = self._snapshot.configurations, self._snapshot.outcomes
+        storage = self._options.study_storage
+        return check_stores(self._experiment, plan, study, storage, runs, outcomes)
+
     def _within_budget(self) -> Proposer:
         return WithinBudget(
             self._proposer,
@@ -194,13 +210,13 @@ class _Sweep:
         self._deadline = deadline
         for kind, change in changed_code(self._experiment, self._snapshot.trials.values()):
             self._shown.on_event(Notice(kind, change))
+        for remark in self._remarks():
+            self._shown.on_event(Notice("study", remark))
         interruption = ""
-        with interruptible(deadline):
+        with interruptible(deadline) as strikes:
             try:
-                self._begin()
-                if self._tasks.any():
-                    with self._shown:
-                        self._drive(workers_lock)
+                with strikes.as_themselves():
+                    self._begin_and_drive(workers_lock)
             except KeyboardInterrupt as interrupt:
                 self._tasks.interrupt()
                 out_of_time = isinstance(interrupt, OutOfTime)
@@ -214,11 +230,24 @@ class _Sweep:
                 interruption = f"tracking had to stop: {error}"
         return self._outcome(interruption)
 
+    def _remarks(self) -> list[str]:
+        """On what the study has learned, and on what its two stores lack."""
+        learned = self._study.learned_from.values() if self._study else ()
+        return [*learned, *(self._stores.remarks if self._stores else ())]
+
+    def _begin_and_drive(self, workers_lock: Path) -> None:
+        self._begin()
+        if self._tasks.any():
+            with self._shown:
+                self._drive(workers_lock)
+
     def _begin(self) -> None:
         """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
         records = self._snapshot.trials
+        stopped = self._snapshot.stopped
+        offer(self._tracker, by=sorted_by(self._experiment))
         if self._study:
-            todo = {i for i, record in records.items() if record.state not in OVER}
+            todo = {i for i, record in records.items() if record.state not in OVER} - stopped.keys()
             settled = records.keys() - todo
         else:
             plan = self._plan()
@@ -230,13 +259,18 @@ class _Sweep:
             {run_ids[i] for i in settled & run_ids.keys()} | self._snapshot.deleted,
             {run_ids[i] for i in todo & run_ids.keys()},
         )
+        for trial_id in settled & stopped.keys():  # those of other shards are in neither
+            self._trial_runs.prune_run(run_ids[trial_id], STOPPED)
         for configuration in self._experiment.configurations:
             self._configuration_runs.open(self._results[configuration.id])
 
     def _drive(self, workers_lock: Path) -> None:
         executor = self._engine.start(self._n_workers, self._on_event, workers_lock)
         try:
-            drive(self._tasks, executor, self._options.retries, self._options.timeout)
+            with self._stop_watch.ending_tasks_of(executor):
+                drive(self._tasks, executor, self._options.retries, self._options.timeout)
+        except TrackingRefused as error:  # a right was withdrawn, the experiment deleted
+            raise TrackingLost(f"the tracking store refuses to go on: {error}") from error
         finally:
             executor.stop()
 
@@ -261,14 +295,19 @@ class _Sweep:
         self._shown.on_event(event)
 
     def _outcome(self, interruption: str) -> Outcome:
-        study_summary = None
+        study_summary, page = None, ""
         if self._study:
-            study_summary = self._study.study_summary()
-            with contextlib.suppress(TrackingLost):  # then the outcome says so already
+            n_not_tracked = len(self._stores.not_tracked) if self._stores else 0
+            study_summary = replace(self._study.study_summary(), n_not_tracked=n_not_tracked)
+        with contextlib.suppress(TrackingLost, TrackingRefused):  # the outcome says so already
+            if study_summary:
                 self._tracker.tag_experiment(TAG, study_summary.to_json())
+            page = where_to_look(self._tracker)
         n_left = self._proposer.n_left
         if interruption == "out of time" and not n_left:  # it came at the very end
             interruption = ""
         self._estimate_anew_at = 0.0
         seconds_left = self._seconds_left() if interruption == "out of time" else None
-        return Outcome(self._results.count(), n_left, study_summary, interruption, seconds_left)
+        return Outcome(
+            self._results.count(), n_left, study_summary, interruption, seconds_left, page
+        )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from experiments.execution.messages import Event, Notice, Task, TrialResult
-from experiments.planning.results import Results
+from experiments.planning.results import Results, TrialOutcome
 from experiments.proposers.decisions import Advance, Proposer, Prune, Settle
 from experiments.spec.experiment import Experiment
 from experiments.sweep.configuration_runs import ConfigurationRuns
 from experiments.sweep.trial_runs import TrialRuns, outcome_of
 from experiments.tracking.retries import limit_retries
+from experiments.tracking.run_record import STOPPED, State
 from vae.configuration import Trial
 
 
@@ -26,9 +27,11 @@ class Tasks:
         configuration_runs: ConfigurationRuns,
         say: Callable[[Event], None],
         on_result: Callable[[TrialResult], None],
+        is_stopped: Callable[[Trial], bool],
     ) -> None:
         """Args:
         results: in which the proposer notes what it is told
+        is_stopped: whether a person has said that a trial is to be trained no more
         on_result: called when a trial has come to its end
         """
         self._experiment = experiment
@@ -38,6 +41,7 @@ class Tasks:
         self._configuration_runs = configuration_runs
         self._say = say
         self._on_result = on_result
+        self.is_stopped = is_stopped
         self._next: Task | None = None
 
     def any(self) -> bool:
@@ -54,14 +58,25 @@ class Tasks:
         while (decision := self._proposer.ask()) is not None:
             parent = self._configuration_runs.open(self._results[decision.configuration.id])
             if isinstance(decision, Advance):
-                return self._trial_runs.open(decision, parent)
-            if isinstance(decision, Prune):
+                if not self.is_stopped(decision.trial):
+                    return self._trial_runs.open(decision, parent)
+                self._stop(decision.trial)
+            elif isinstance(decision, Prune):
                 self._prune(decision)
             elif isinstance(decision, Settle):
                 self._configuration_runs.settle(decision.configuration)
             else:
                 self._configuration_runs.annotate(decision.configuration, decision.tags)
         return None
+
+    def _stop(self, trial: Trial) -> None:
+        """Not handed out at all, or not for another stretch."""
+        self._trial_runs.prune(trial, STOPPED)
+        known = self._results.outcome(trial) or TrialOutcome(State.MISSING)
+        self._proposer.tell(trial, known.when_stopped())
+        self._configuration_runs.update(trial.configuration)
+        label = f"{self._experiment.label(trial.configuration)} s{trial.seed}"
+        self._say(Notice(label, f"{State.PRUNED}: {STOPPED}"))
 
     def _prune(self, decision: Prune) -> None:
         for seed in decision.seeds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,7 +15,7 @@ from experiments.proposers.decisions import Advance
 from experiments.spec.experiment import Experiment
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.provenance import Provenance
-from experiments.tracking.run_record import RETRIED, RunRecord, State
+from experiments.tracking.run_record import RETRIED, STOPPED, RunRecord, State
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
 from vae.components import user_code
@@ -91,14 +92,23 @@ class TrialRuns:
 
     def _open_run(self, trial: Trial, parent_run_id: str) -> str:
         record = self._record(trial)
-        if record is None:
-            if failed := self._records.get(trial.id):
+        if record is not None:
+            try:
+                self._tracker.reopen(record)
+                earlier = record.tags if record.metrics else {}
+                self._tracker.set_tags(record.run_id, self._code.tags(earlier))
+                return self._described(record.run_id, trial)
+            except TrackingRefused:
+                if not self._tracker.is_deleted(record.run_id):
+                    raise
+        elif failed := self._records.get(trial.id):
+            with contextlib.suppress(TrackingRefused):  # a person has deleted it
                 self._tracker.set_tag(failed.run_id, RETRIED, "true")
-            label = self._experiment.label(trial.configuration)
-            run_id = self._tracker.create_trial_run(trial, label, parent_run_id, self._code)
-        else:
-            run_id = record.run_id
-            self._tracker.reopen(record)
+        label = self._experiment.label(trial.configuration)
+        made = self._tracker.create_trial_run(trial, label, parent_run_id, self._code)
+        return self._described(made, trial)
+
+    def _described(self, run_id: str, trial: Trial) -> str:
         digest = self._digest(trial.configuration.component("dataset"))
         self._tracker.describe_trial(run_id, trial, digest, self._places.data_dir, self._code)
         return run_id
@@ -108,7 +118,7 @@ class TrialRuns:
 
         Returns the final result; a lost worker's trial may have finished.
         """
-        if result.state == TaskState.LOST:
+        if result.state in (TaskState.LOST, TaskState.STOPPED):
             result = self._settle_lost(result)
             result.task.checkpoint.unlink(missing_ok=True)
         if result.state != TaskState.ADVANCED:
@@ -122,6 +132,9 @@ class TrialRuns:
             metrics = log.read_back()
             if metrics is not None:
                 return replace(result, state=TaskState.FINISHED, error="", metrics=metrics)
+            if result.state == TaskState.STOPPED:
+                self.prune(result.task.trial, STOPPED)
+                return replace(result, error=STOPPED)
             log.fail(result.error, "")
         except TrackingRefused as error:  # its run was deleted
             return replace(result, state=TaskState.FAILED, error=f"{result.error}; {error}")
@@ -132,21 +145,28 @@ class TrialRuns:
         record = self._records.get(trial.id)
         run_id = self._run_ids.get(trial.id, record.run_id if record else None)
         if run_id is not None:
-            checkpoint_file(self._places.checkpoint_dir, run_id).unlink(missing_ok=True)
+            self.prune_run(run_id, reason)
+
+    def prune_run(self, run_id: str, reason: str) -> None:
+        """Run the trial that this run is of no further."""
+        checkpoint_file(self._places.checkpoint_dir, run_id).unlink(missing_ok=True)
+        with contextlib.suppress(TrackingRefused):  # a person has deleted it
             self._tracker.mark_pruned(run_id, reason)
             self._tracker.set_state(run_id, State.PRUNED)
-            self._open.pop(run_id, None)
+        self._open.pop(run_id, None)
 
     def interrupt(self) -> None:
         """Mark what was running as stopped; the next sweep goes on from there."""
         for task in self._open.values():
-            self._tracker.set_state(task.run_id, State.MISSING)
+            with contextlib.suppress(TrackingRefused):  # a person has deleted it
+                self._tracker.set_state(task.run_id, State.MISSING)
 
 
 _STATES = {
     TaskState.FINISHED: State.FINISHED,
     TaskState.FAILED: State.FAILED,
     TaskState.ADVANCED: State.RUNNING,
+    TaskState.STOPPED: State.PRUNED,
 }
 
 
@@ -161,4 +181,5 @@ def outcome_of(result: TrialResult) -> TrialOutcome:
         metrics=result.metrics,
         error=result.error,
         run_id=result.task.run_id,
+        stopped=result.state == TaskState.STOPPED,
     )

@@ -16,7 +16,8 @@ from vae.errors import BadInput
 
 FOLDER = "checkpoint"
 _WEIGHTS = "weights.safetensors"
-_FILES = (_WEIGHTS, "configuration.json")
+DESCRIPTION = "configuration.json"
+_FILES = (_WEIGHTS, DESCRIPTION)
 
 
 def write_archive(client: MlflowClient, run_id: str, files: Mapping[str, bytes]) -> None:
@@ -55,6 +56,15 @@ def read_archive(client: MlflowClient, run_id: str) -> dict[str, bytes]:
                 f"has no artifact {FOLDER}/{name}: its model was not kept; see the "
                 f"sweep's `--archive`"
             )
+    return _download(client, run_id)
+
+
+def read_remains(client: MlflowClient, run_id: str) -> dict[str, bytes]:
+    """What is left of an archive's files, with or without weights; empty if there was none."""
+    return _download(client, run_id) if DESCRIPTION in _present(client, run_id) else {}
+
+
+def _download(client: MlflowClient, run_id: str) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = patiently(client.download_artifacts, run_id, FOLDER, folder)
         return read_files(Path(path))

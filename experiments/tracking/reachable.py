@@ -51,16 +51,26 @@ def check_reachable(uri: str, read_only: bool = False) -> None:
 
 def check_storage(uri: str) -> None:
     """Raise BadInput within 10 seconds if Optuna cannot keep a study at `uri`."""
+    _tables_of_storage(uri, read_only=False)
+
+
+def has_studies(uri: str) -> bool:
+    """Whether Optuna has kept studies at `uri`; writes nothing. Raises BadInput as above."""
+    return "studies" in _tables_of_storage(uri, read_only=True).names
+
+
+def _tables_of_storage(uri: str, read_only: bool) -> Tables:
     place = f"--optuna-storage {mask(uri)}"
     path = sqlite_path(uri)
     if path is None:
         with _connected("--optuna-storage", uri) as connection:
             tables = _tables_of_server(connection)
     else:
-        _check_sqlite("--optuna-storage", path, read_only=False)
+        _check_sqlite("--optuna-storage", path, read_only)
         tables = _tables_of_file(place, path)
     if "experiments" in tables.names:  # both keep the version of their tables in a third one
         raise BadInput(f"{place}: holds MLflow's tables; give Optuna a database of its own")
+    return tables
 
 
 # ---------------------------------------------------------------------- database servers

@@ -21,7 +21,7 @@ from experiments.tracking.artifact_folder import why_missing
 from experiments.tracking.errors import TrackingRefused
 from experiments.tracking.image_names import is_image, step_of
 from experiments.tracking.retries import connect, patiently
-from experiments.tracking.run_record import RunRecord
+from experiments.tracking.run_record import STOP, RunRecord, Stops
 from experiments.tracking.uris import sqlite_path
 from vae.errors import BadInput
 
@@ -30,6 +30,9 @@ KL_FILE = f"latent/{KL}.json"
 """Nats that each latent dimension of a kept model takes, on a trial run in their order; on a
 configuration run largest first, the mean over its seeds.
 """
+
+_MOST_STOPPED = 10_000
+"""Stopped runs of an experiment that are looked at: nobody sets more tags by hand."""
 
 
 @dataclass
@@ -89,6 +92,13 @@ class Reader:
                 if not token:
                     return records
 
+    def stops(self) -> Stops:
+        """What persons have stopped: one search, however many trials there are."""
+        query = f"tags.{STOP} ILIKE 'true'"
+        ids = [self.experiment_id]
+        found = patiently(self._mlflow.search_runs, ids, query, max_results=_MOST_STOPPED)
+        return Stops.among(_record(run) for run in found)
+
     def has_trials(self) -> bool:
         """Whether it has a trial run at all."""
         ids = [self.experiment_id]
@@ -137,13 +147,24 @@ class Reader:
 
     def kl_per_dimension(self, run_id: str) -> list[float]:
         """As `KL_FILE` has it; empty for a run without."""
-        folder = KL_FILE.partition("/")[0]
+        text = self.text(run_id, KL_FILE)
+        return list(json.loads(text)[KL]) if text else []
+
+    def dataset_digest(self, run_id: str) -> str:
+        """Of the data set that a trial run was trained on; empty if it does not say."""
+        inputs = patiently(self._mlflow.get_run, run_id).inputs
+        found = inputs.dataset_inputs if inputs else []
+        return str(found[0].dataset.digest) if found else ""
+
+    def text(self, run_id: str, path: str) -> str:
+        """The content of an artifact; empty for a run without it."""
+        folder = path.rpartition("/")[0] or None
         files = patiently(self._mlflow.list_artifacts, run_id, folder)
-        if KL_FILE not in {file.path for file in files}:
-            return []
+        if path not in {file.path for file in files}:
+            return ""
         with tempfile.TemporaryDirectory() as into:
-            local = patiently(self._mlflow.download_artifacts, run_id, KL_FILE, into)
-            return list(json.loads(Path(local).read_text(encoding="utf-8"))[KL])
+            local = patiently(self._mlflow.download_artifacts, run_id, path, into)
+            return Path(local).read_text(encoding="utf-8", errors="replace")
 
     def has_weights(self, run_id: str) -> bool:
         """Whether a trial run holds its model's weights."""
@@ -153,6 +174,10 @@ class Reader:
         """The files of a trial run's model, by name; BadInput if there are none."""
         self.check_artifacts()
         return model_files.read_archive(self._mlflow, run_id)
+
+    def read_remains(self, run_id: str) -> dict[str, bytes]:
+        """What is left of the files of a trial run's model, whose weights may be deleted."""
+        return model_files.read_remains(self._mlflow, run_id)
 
     def artifact_location(self) -> str:
         """Where its artifacts are, as MLflow has written it down."""
@@ -168,9 +193,13 @@ class Reader:
 
     def link(self, run_id: str) -> str:
         """Where a run can be looked at: on the tracking server, or in the UI of `make ui`."""
+        return f"{self.link_of_runs()}/{run_id}"
+
+    def link_of_runs(self) -> str:
+        """Where all runs can be looked at."""
         server = self.uri if self.uri.startswith("http") else "http://127.0.0.1:5000"
         server = without_credentials(server).rstrip("/")
-        return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        return f"{server}/#/experiments/{self.experiment_id}/runs"
 
 
 def experiment_names(uri: str) -> list[str]:

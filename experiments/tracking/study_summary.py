@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from experiments.formatting import format_value
+from experiments.formatting import count, format_value
 from experiments.tracking.run_record import State
 
 TAG = "study"
@@ -29,6 +29,9 @@ class StudySummary:
         best_value: its mean over the seeds
         importances: of each searched field, the share of the variance between the finished
             configurations that it explains (fANOVA; Hutter et al. 2014); empty if they are few
+        n_learned: how many configurations of other experiments it was told
+        best_from: which of them the best one is of; empty if it was tried here
+        n_not_tracked: how many of those that were tried lack runs in MLflow
     """
 
     study: str
@@ -38,6 +41,9 @@ class StudySummary:
     best_fields: Mapping[str, Any]
     best_value: float
     importances: Mapping[str, float]
+    n_learned: int = 0
+    best_from: str = ""
+    n_not_tracked: int = 0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -60,17 +66,20 @@ class StudySummary:
     def lines(self) -> list[str]:
         """For people."""
         told = ", ".join(f"{n} {state}" for state, n in self.counts.items())
-        lines = [f"study: {self.n_over} configurations tried: {told}"]
+        lost = f"; {self.n_not_tracked} of them not tracked" if self.n_not_tracked else ""
+        lines = [f"study: {count(self.n_over, 'configuration')} tried: {told}{lost}"]
         if self.best_number is not None:
             fields = ", ".join(f"{k}={format_value(v)}" for k, v in self.best_fields.items())
+            where = f", learned from {self.best_from}" if self.best_from else ""
             lines.append(
                 f"best: {fields} (mean {self.metric} {self.best_value:.3f}, "
-                f"Optuna trial {self.best_number})"
+                f"Optuna trial {self.best_number}{where})"
             )
         if self.importances:
             shares = ", ".join(f"{k} {share:.0%}" for k, share in self.importances.items())
+            learned = f" and {self.n_learned} learned" if self.n_learned else ""
             lines.append(
-                f"importance for {self.metric}, over the {self.counts['finished']} finished: "
-                f"{shares}"
+                f"importance for {self.metric}, over the {self.counts['finished']} finished"
+                f"{learned}: {shares}"
             )
         return lines

@@ -14,6 +14,7 @@ from experiments.tracking.image_names import image_id
 from experiments.tracking.model_files import delete_weights, write_archive
 from experiments.tracking.reader import KL, KL_FILE
 from experiments.tracking.retries import connect, patiently
+from experiments.tracking.run_record import after_other_attempts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +36,7 @@ class TrialWriter:
         self._epochs: set[int] = set()
         self._images: set[str] = set()
         self._finals: set[str] = set()
+        self._tags: Mapping[str, str] = {}
 
     def read_back(self) -> dict[str, float] | None:
         """Learn what the run holds from an earlier attempt; returns its metrics if it is done."""
@@ -44,13 +46,15 @@ class TrialWriter:
         # MLflow writes a picture's thumbnail last.
         self._images = {image_id(file.path) for file in files if file.path.endswith(".webp")}
         run = patiently(self._mlflow.get_run, self.run_id)
-        self._finals = set(run.data.metrics)
+        self._finals, self._tags = set(run.data.metrics), run.data.tags
         done = run.info.status == "FINISHED" and run.data.tags.get("completed") == "true"
         return dict(run.data.metrics) if done else None
 
-    def tag(self, tags: Mapping[str, str]) -> None:
-        """In the place of what the run has under these names."""
-        patiently(self._mlflow.log_batch, self.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+    def tag_attempt(self, tags: Mapping[str, str]) -> None:
+        """What this attempt computes with, beside that of others whose epochs the run has."""
+        earlier = self._tags if self._epochs else {}
+        told = {key: after_other_attempts(earlier.get(key), tags[key]) for key in tags}
+        patiently(self._mlflow.log_batch, self.run_id, tags=[RunTag(k, v) for k, v in told.items()])
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         if epoch not in self._epochs:

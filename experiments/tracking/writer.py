@@ -66,11 +66,15 @@ class ExperimentWriter(Reader):
         """
         found = super().find(uri, name)
         if found is not None:
-            location = found.artifact_location()
-            # One beside the database was emptied by hand, or has had nothing yet.
-            if local_folder(location) != folder_beside(uri, name) and found.has_trials():
-                found.check_artifacts()
+            found._check_place(name)
         return found
+
+    def _check_place(self, name: str) -> None:
+        """Raise BadInput where artifacts would be written to where the experiment once was."""
+        location = self.artifact_location()
+        # One beside the database was emptied by hand, or has had nothing yet.
+        if local_folder(location) != folder_beside(self.uri, name) and self.has_trials():
+            self.check_artifacts()
 
     @classmethod
     def of(cls, reader: Reader) -> Self:
@@ -143,13 +147,9 @@ class ExperimentWriter(Reader):
             "configuration_id": trial.configuration.id,
             "trial": trial.model_dump_json(),
             "mlflow.parentRunId": parent_run_id,
-            "command": code.command,
-            "versions": json.dumps(code.versions),
+            **code.tags(),
             **version_tags(trial.configuration),
         }
-        if code.commit:
-            tags["mlflow.source.git.commit"] = code.commit
-            tags["git.dirty"] = str(bool(code.diff)).lower()
         return self._create_run(f"{label} s{trial.seed}", tags)
 
     def reopen(self, record: RunRecord) -> None:
@@ -274,18 +274,6 @@ class ExperimentWriter(Reader):
             newest[record.tags["configuration_id"]] = record
         return newest
 
-    def remade_if_deleted(
-        self, run_id: str, configuration: Configuration, label: str, seeds: Iterable[int]
-    ) -> str:
-        """The configuration run of that id; where a person has deleted it, a new one in its place,
-        to which its trials are moved.
-        """
-        if not self.is_deleted(run_id):
-            return run_id
-        made = self.create_configuration_run(configuration, label, seeds)
-        self.move_children(run_id, made)
-        return made
-
     def is_deleted(self, run_id: str) -> bool:
         """Whether a run was deleted, in MLflow's pages or for good (`mlflow gc`)."""
         try:
@@ -296,19 +284,28 @@ class ExperimentWriter(Reader):
 
     def move_children(self, run_id: str, new_parent: str) -> None:
         """Nest the trial runs below `run_id` under another configuration run."""
+        self._nest(f"tags.mlflow.parentRunId = '{run_id}'", new_parent)
+
+    def adopt_trials(self, configuration_id: str, new_parent: str) -> None:
+        """Nest all trial runs of a configuration under its run, whatever they were under before."""
+        trials_of_it = f"tags.kind = 'trial' and tags.configuration_id = '{configuration_id}'"
+        self._nest(trials_of_it, new_parent)
+
+    def _nest(self, query: str, parent: str) -> None:
         children = patiently(
-            self._mlflow.search_runs,
-            [self.experiment_id],
-            f"tags.mlflow.parentRunId = '{run_id}'",
-            max_results=5000,
+            self._mlflow.search_runs, [self.experiment_id], query, max_results=5000
         )
         for child in children:
-            patiently(self._mlflow.set_tag, child.info.run_id, "mlflow.parentRunId", new_parent)
+            patiently(self._mlflow.set_tag, child.info.run_id, "mlflow.parentRunId", parent)
 
     def log_report(self, files: Iterable[Path]) -> None:
         """Put the files of a report, and nothing that lies beside them, into the experiment's one
         run of kind `report`.
+
+        Raises:
+            BadInput: where the folder of its artifacts is missing.
         """
+        self._check_place(patiently(self._mlflow.get_experiment, self.experiment_id).name)
         existing = self.records("report")
         run_id = existing[-1].run_id if existing else self._create_run("report", {"kind": "report"})
         for path in files:

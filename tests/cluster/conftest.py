@@ -1,16 +1,19 @@
-"""A database server, an MLflow server on it, and the settings of a Ray that stays on loopback."""
+"""A database server, an MLflow server on it, a Slurm, and settings of a Ray that stays here."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster.postgres import Postgres, binaries
+from tests.cluster.slurm import Slurm, running_slurm
 from tests.cluster.slurm import missing as missing_for_slurm
+from tests.conftest import Workspace
 from tests.servers import MlflowServer
 
 # Read by Ray when it is imported, and by the sweeps that the tests start.
@@ -47,3 +50,27 @@ def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Slurm]:
+    with running_slurm() as slurm:
+        yield slurm
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The database of the same experiment with `--engine processes`, trained once each."""
+    trained: dict[str, Path] = {}
+
+    def train(text: str) -> Path:
+        if text not in trained:
+            workspace = Workspace(tmp_path_factory.mktemp("undisturbed"))
+            workspace.write(text, "x.yaml")
+            n_workers = "1" if "study:" in text else "2"
+            done = workspace.run("sweep.py", "x.yaml", "--workers", n_workers)
+            assert done.returncode == 0, done.stderr
+            trained[text] = workspace.folder / "mlflow.db"
+        return trained[text]
+
+    return train

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.cluster.postgres import free_port
 
+# A job that is queued again waits for a little longer than `cred_expire`.
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CONFIGURATION = """
 ClusterName=tests
@@ -24,7 +25,7 @@ SlurmdUser=root
 SlurmctldPort={controller_port}
 SlurmdPort={node_port}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge/socket
+AuthInfo=socket={folder}/munge/socket,cred_expire=15
 CredType=cred/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -39,14 +40,19 @@ SlurmdLogFile={folder}/slurmd.log
 MpiDefault=none
 SwitchType=switch/none
 ReturnToService=2
-SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,defer_batch,requeue_delay=1
+SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,defer_batch
 JobRequeue=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 KillWait=5
 MinJobAge=300
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=1000 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=2000 State=UNKNOWN
+NodeName=elsewhere NodeAddr=127.0.0.9 CPUs={cpus} RealMemory=2000 State=DOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=urgent Nodes={host} PriorityTier=10 MaxTime=INFINITE State=UP
+PartitionName=pair Nodes={host},elsewhere MaxTime=INFINITE State=UP
 """
 
 

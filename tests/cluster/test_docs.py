@@ -17,6 +17,7 @@ from subprocess import Popen
 import pytest
 
 from tests.cluster.postgres import PASSWORD, as_nobody, binaries, free_port, unprivileged
+from tests.cluster.slurm import Slurm
 from tests.conftest import REPOSITORY, TINY, environment
 
 pytestmark = pytest.mark.cluster
@@ -26,7 +27,7 @@ BLOCKS = {
     name: re.sub("^ +", "", text, flags=re.MULTILINE)
     for name, text in re.findall(r"```sh (\w+)\n(.*?)```", TEXT, re.DOTALL)
 }
-(SETTINGS,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+SETTINGS = "".join(re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL))
 STUDY = """
 name: study
 dataset: mnist5k
@@ -35,20 +36,19 @@ seeds: 1
 fixed: {epochs: 1, hidden_dim: 16}
 pictures: {every: 0}
 """
-FROM_ELSEWHERE = {"EXPERIMENT", "CHECKPOINTS"}
 
 
 def test_every_variable_is_explained() -> None:
     used = set(re.findall(r"\$(\w+)", "".join(BLOCKS.values())))
     set_there = set(re.findall(r"(\w+)=", SETTINGS))
-    assert {name for name in used if not name.startswith("SLURM_")} <= set_there | FROM_ELSEWHERE
+    assert {name for name in used if not name.startswith("SLURM_")} <= set_there | {"EXPERIMENT"}
 
 
 class Shell:
     """Runs blocks in a folder; what runs on is ended with it."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._left: list[Popen[bytes]] = []
         path = f"{Path(sys.executable).parent}:{binaries()}:{os.environ['PATH']}"
         self.environment = environment() | {
@@ -56,8 +56,8 @@ class Shell:
             "PGPORT": str(free_port()), "MLFLOW_PORT": str(free_port()),
             "RAY_PORT": str(free_port()), "PGDATA": str(folder / "postgres" / "data"),
             "PGPASSFILE": str(folder / "pgpass"), "ARTIFACTS": str(folder / "artifacts"),
-            "CHECKPOINTS": str(folder / "checkpoints"), "PYTHONPATH": str(REPOSITORY),
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "CHECKPOINTS": str(folder / "checkpoints"), "DATABASE": str(folder / "mlflow.db"),
+            "PYTHONPATH": str(REPOSITORY), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }  # fmt: skip
         passwords = folder / "pgpass"
         passwords.write_text(f"*:*:*:sweeps:{PASSWORD}\n")
@@ -70,8 +70,8 @@ class Shell:
     def run(self, block: str, prefix: tuple[str, ...] = (), **variables: str) -> str:
         done = subprocess.run(
             [*prefix, "bash", "-ec", BLOCKS[block]],
-            cwd=self._folder, env=self.environment | variables, capture_output=True, text=True,
-            timeout=120, input=f"{PASSWORD}\n{PASSWORD}\n",
+            cwd=self.folder, env=self.environment | variables, capture_output=True, text=True,
+            timeout=300, input=f"{PASSWORD}\n{PASSWORD}\n",
             start_new_session=True,  # without a terminal, on which initdb would ask
         )  # fmt: skip
         print(done.stderr)
@@ -80,14 +80,25 @@ class Shell:
 
     def start(self, block: str, **variables: str) -> Path:
         """Returns the file that it writes to."""
-        log = self._folder / f"{block}.log"
+        log = self.folder / f"{block}.log"
         with log.open("wb") as output:
             process = Popen(
-                ["bash", "-ec", BLOCKS[block]], cwd=self._folder, stdout=output, stderr=output,
+                ["bash", "-ec", BLOCKS[block]], cwd=self.folder, stdout=output, stderr=output,
                 env=self.environment | variables, start_new_session=True,
             )  # fmt: skip
         self._left.append(process)
         return log
+
+    def submit(self, block: str, *options: str, **variables: str) -> str:
+        """Have Slurm run the block as a script; options go before what is printed in it."""
+        (self.folder / block).write_text(BLOCKS[block])
+        subprocess.run(
+            ["sbatch", "--wait", f"--output={block}-%a.txt", *options, block],
+            cwd=self.folder, env=self.environment | variables, check=True, timeout=480,
+        )  # fmt: skip
+        said = "".join(log.read_text() for log in sorted(self.folder.glob(f"{block}-*.txt")))
+        print(said)
+        return said
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 120
@@ -102,7 +113,7 @@ class Shell:
                 os.killpg(process.pid, signal.SIGTERM)
         for process in self._left:
             process.wait(timeout=60)
-        for log in self._folder.glob("*.log"):
+        for log in self.folder.glob("*.log"):
             print(f"--- {log.name}\n{log.read_text()[-2000:]}")
 
 
@@ -120,9 +131,14 @@ def shell() -> Iterator[Shell]:
         yield shell
     finally:
         shell.end()
-        stop = ["pg_ctl", "-D", shell.environment["PGDATA"], "-m", "immediate", "stop"]
-        subprocess.run([*as_nobody(), *stop], env=shell.environment, cwd=folder)
+        if (folder / "postgres" / "data").exists():
+            stop_postgres(shell)
         shutil.rmtree(folder)
+
+
+def stop_postgres(shell: Shell) -> None:
+    stop = ["pg_ctl", "-D", shell.environment["PGDATA"], "-m", "immediate", "stop"]
+    subprocess.run([*as_nobody(), *stop], env=shell.environment, cwd=shell.folder)
 
 
 def answers(shell: Shell) -> bool:
@@ -135,7 +151,7 @@ def n_finished(said: str) -> int:
     return sum(int(n) for n in re.findall(r"^(\d+) trials? finished", said, re.MULTILINE))
 
 
-def test_from_nothing_to_a_sweep_on_two_nodes_and_in_shards(shell: Shell) -> None:
+def test_from_nothing_to_a_sweep_on_two_nodes(shell: Shell) -> None:
     shell.run("database", as_nobody())
     shell.start("server")
     started = [shell.start("head")]
@@ -146,8 +162,15 @@ def test_from_nothing_to_a_sweep_on_two_nodes_and_in_shards(shell: Shell) -> Non
     assert n_finished(shell.run("sweep", EXPERIMENT="x.yaml")) == 8
     assert n_finished(shell.run("sweep", EXPERIMENT="study.yaml")) == 2
     assert shell.run("report", EXPERIMENT="x.yaml").count(" 2/2 ") == 4
-    said = ""
-    for number in ("1", "2"):
-        slurm = {"SLURM_ARRAY_TASK_ID": number, "SLURM_ARRAY_TASK_COUNT": "2"}
-        said += shell.run("slurm", (), EXPERIMENT="y.yaml", SLURM_CPUS_PER_TASK="1", **slurm)
-    assert n_finished(said) == 8
+
+
+@pytest.mark.slurm
+def test_on_slurm(slurm: Slurm, shell: Shell) -> None:
+    shell.start("slurm_server")
+    shell.wait_until(lambda: answers(shell))
+    assert n_finished(shell.run("slurm_sweep", EXPERIMENT="x.yaml")) == 8
+    assert shell.run("slurm_report", EXPERIMENT="x.yaml").count(" 2/2 ") == 4
+    assert n_finished(shell.submit("slurm_job", EXPERIMENT="study.yaml")) == 2
+    shards = ("--array=1-2", "--cpus-per-task=1")
+    assert n_finished(shell.submit("slurm", *shards, EXPERIMENT="y.yaml")) == 8
+    assert slurm.jobs() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from mlflow import MlflowClient
 
 from tests.chaos.test_chaos import wait_until
 from tests.cluster.postgres import PASSWORD, Postgres
@@ -118,3 +119,18 @@ def test_a_refused_password_is_one_line(workspace: Workspace, postgres: Postgres
         assert "password authentication failed" in line
         assert "falsch" not in line
     assert set(workspace.folder.rglob("*")) == before
+
+
+def test_what_a_person_stops_ends_and_the_rest_goes_on(workspace: Workspace) -> None:
+    """What runs of it, and what waits."""
+    workspace.write(SLOW.replace("seeds: 1", "seeds: 2"), "x.yaml")
+    with sweeping(workspace, "--engine", "ray", "--workers", "2") as (sweep, log):
+        wait_until(lambda: " s0  epoch 2/100000" in log.read_text(), sweep)
+        database = workspace.folder / "mlflow.db"
+        (parent,) = [r for r in runs(database, "configuration") if r.params["epochs"] == "100000"]
+        MlflowClient(tracking_uri=workspace.tracking_uri).set_tag(parent.run_id, "stop", "true")
+        assert sweep.wait(timeout=180) == 0
+        said = log.read_text()
+    assert said.splitlines()[-1].startswith("2 trials finished, 2 pruned")
+    ends = {(r.params["epochs"], r.status) for r in runs(database, "trial")}
+    assert ends == {("2", "FINISHED"), ("100000", "KILLED")}

@@ -3,132 +3,25 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 
-from tests.cluster.slurm import Slurm, running_slurm
+from tests.cluster.slurm import Slurm
+from tests.cluster.sweeps_on_slurm import (
+    GRID,
+    LONG,
+    ON_SLURM,
+    STUDY,
+    check_bits,
+    folders_left,
+    sweeping,
+)
 from tests.conftest import Workspace
-from tests.tracked import CLOCK, TrackedRun, numbers, runs
+from tests.tracked import numbers, runs
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slurm]
-
-GRID = """
-name: grid
-dataset: mnist5k
-grid:
-  encoder: [mlp1, mlp3]
-  loss: [sse, bce]
-seeds: 4
-fixed: {epochs: 4, hidden_dim: 32, latent_dim: 2, batch_size: 50, nll_samples: 5, nll_images: 50}
-pictures: {every: 2, samples: 4}
-"""
-LONG = """
-name: long
-dataset: mnist5k
-seeds: 2
-fixed: {encoder: mlp1, epochs: 100, hidden_dim: 64, latent_dim: 2, batch_size: 50}
-pictures: {every: 0}
-"""
-STUDY = """
-name: study
-dataset: mnist5k
-study:
-  trials: 8
-  sampler: tpe
-  space:
-    lr: {low: 1e-4, high: 1e-2, log: true}
-    encoder: [mlp1, mlp3]
-  pruner: median
-seeds: 2
-fixed: {epochs: 8, hidden_dim: 32, latent_dim: 2, batch_size: 50, nll_samples: 5, nll_images: 50}
-pictures: {every: 0}
-"""
-ON_SLURM = ["--engine", "slurm", "--workers", "2"]
-
-
-@pytest.fixture(scope="module")
-def slurm() -> Iterator[Slurm]:
-    with running_slurm() as slurm:
-        yield slurm
-
-
-class Sweep:
-    """A sweep of x.yaml under way."""
-
-    def __init__(self, workspace: Workspace, *arguments: str) -> None:
-        self.log = workspace.folder / f"log-{time.monotonic_ns()}.txt"
-        with self.log.open("w") as output:
-            self.process: Popen[str] = workspace.start(
-                "sweep.py", "x.yaml", *ON_SLURM, *arguments, log=output
-            )
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text()
-
-    def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 180
-        while not condition():
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.05)
-
-    def end(self) -> int:
-        code = self.process.wait(timeout=500)
-        print(self.said)
-        return code
-
-
-@contextmanager
-def sweeping(workspace: Workspace, text: str, *arguments: str) -> Iterator[Sweep]:
-    workspace.write(text, "x.yaml")
-    sweep = Sweep(workspace, *arguments)
-    try:
-        yield sweep
-    finally:
-        if sweep.process.poll() is None:
-            sweep.process.kill()
-            sweep.process.wait()
-            print(sweep.said)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The database of the same experiment with `--engine processes`, trained once each."""
-    trained: dict[str, Path] = {}
-
-    def train(text: str) -> Path:
-        if text not in trained:
-            workspace = Workspace(tmp_path_factory.mktemp("undisturbed"))
-            workspace.write(text, "x.yaml")
-            n_workers = "1" if "study:" in text else "2"
-            done = workspace.run("sweep.py", "x.yaml", "--workers", n_workers)
-            assert done.returncode == 0, done.stderr
-            trained[text] = workspace.folder / "mlflow.db"
-        return trained[text]
-
-    return train
-
-
-def check_bits(workspace: Workspace, expected: Path) -> list[TrackedRun]:
-    """One finished run for each trial, each step once, each number to the last bit."""
-    trials = runs(workspace.folder / "mlflow.db", "trial")
-    assert {run.status for run in trials} == {"FINISHED"}
-    for run in trials:
-        for key in CLOCK:
-            steps = [step for step, _ in run.metrics[key]]
-            assert steps == list(range(1, int(run.params["epochs"]) + 1))
-    assert numbers(workspace.folder / "mlflow.db") == numbers(expected)
-    return trials
-
-
-def folders_left(workspace: Workspace) -> list[Path]:
-    return [path for path in (workspace.folder / "checkpoints").rglob("*") if path.is_file()]
 
 
 def test_a_grid(slurm: Slurm, workspace: Workspace, undisturbed: Callable[[str], Path]) -> None:
@@ -181,15 +74,15 @@ def test_a_cancelled_job_is_the_reason_of_a_trial_without_retries(
 def test_a_time_limit_in_the_middle_of_trials(
     slurm: Slurm, workspace: Workspace, undisturbed: Callable[[str], Path]
 ) -> None:
-    """The signal comes after half of the minute that a job has; it costs no retry."""
-    text = LONG.replace("epochs: 100", "epochs: 300")
-    arguments = ["--slurm", "time=1,signal_delay_s=30", "--retries", "0"]
+    """The signal comes 20 s before the end of the minute that a job has; it costs no retry."""
+    text = LONG.replace("epochs: 100", "epochs: 400").replace("seeds: 2", "seeds: 1")
+    before = set(slurm.jobs("all"))
+    arguments = ["--workers", "1", "--slurm", "time=1,signal_delay_s=20", "--retries", "0"]
     with sweeping(workspace, text, *arguments) as sweep:
-        assert sweep.end() == 0
-        assert sweep.said.count("epoch 1/300") == 2, "nobody starts over"
+        assert sweep.end(seconds=900) == 0
+        assert sweep.said.count("epoch 1/400") == 1, "nobody starts over"
     check_bits(workspace, undisturbed(text))
-    said = slurm.ask("squeue", "-h", "-r", "--states=all", "--format=%i %T")
-    print(said)
+    assert len(set(slurm.jobs("all")) - before) > 1
 
 
 def test_a_job_that_is_queued_again(
@@ -241,6 +134,7 @@ def test_an_interrupt_cancels_the_sweep_s_jobs_and_no_other(
         (["--slurm", "partition=gpus"], "invalid partition specified: gpus"),
         (["--slurm", "partitoin=main"], "partitoin"),
         (["--slurm", "cpus_per_task=64"], "would not take such a job"),
+        (["--slurm", "partition=pair"], "1 other nodes: they cannot share the file"),
         (["--device", "cuda"], "--slurm gpus_per_node=1"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,10 +28,13 @@ LONG = SMALL.model_copy(update={"epochs": 60, "batch_size": 50})
 class Job:
     """A worker as submitit starts it, without submitit's files."""
 
-    def __init__(self, mailbox: Mailbox, job_id: str, patience: float = 60) -> None:
+    def __init__(
+        self, mailbox: Mailbox, job_id: str, patience: float = 60, idle: float = 60, more: str = ""
+    ) -> None:
         code = (
-            "from pathlib import Path; from experiments.execution.job_worker import work; "
-            f"work(Path({str(mailbox.folder)!r}), {patience}, None)"
+            "from pathlib import Path; from experiments.execution import job_worker; "
+            f"job_worker._IDLE_SECONDS = {idle}; sweep = job_worker.Sweep("
+            f"Path({str(mailbox.folder)!r}), {patience}, {more}); job_worker.work(sweep)"
         )
         self.process = subprocess.Popen(
             [sys.executable, "-c", code], cwd=REPOSITORY,
@@ -99,6 +104,23 @@ def test_on_the_signal_before_its_end_a_job_keeps_its_trial_s_last_epoch(
         assert one.metrics[key] == other.metrics[key], key
 
 
+def test_a_task_that_is_ended_ends_between_two_epochs_and_the_job_goes_on(
+    workspace: Workspace, mailbox: Mailbox
+) -> None:
+    task = long_task(workspace)
+    mailbox.put(1, task)
+    job = Job(mailbox, "11")
+    job.until_epochs(2)
+    mailbox.end(1)
+    result = job.result(1)
+    assert (result.state, result.error) == ("lost", "ended between two epochs")
+    assert task.checkpoint.exists()
+    mailbox.put(2, some_task(workspace))
+    assert job.result(2).state == "finished"
+    mailbox.close()
+    assert job.process.wait(timeout=60) == 0
+
+
 def test_scancel_ends_a_job_at_once(workspace: Workspace, mailbox: Mailbox) -> None:
     """It sends SIGTERM first, which submitit would let pass."""
     mailbox.put(1, long_task(workspace))
@@ -124,6 +146,7 @@ def test_a_trial_that_takes_too_long_is_told_before_the_worker_ends(
 ) -> None:
     mailbox.put(1, replace(long_task(workspace), timeout=1.0))
     job = Job(mailbox, "11")
+    job.until(lambda: bool(mailbox.taken()))
     assert job.process.wait(timeout=120) == 1
     (result,) = mailbox.results().values()
     assert (result.state, result.error, result.seconds) == ("lost", "timed out", 1.0)
@@ -137,3 +160,50 @@ def test_an_interrupt_is_for_the_sweep(workspace: Workspace, mailbox: Mailbox) -
     assert job.result(1).state == "finished"
     mailbox.close()
     assert job.process.wait(timeout=60) == 0
+
+
+def test_a_worker_whose_task_was_given_up_writes_no_more(
+    workspace: Workspace, mailbox: Mailbox
+) -> None:
+    """Slurm may take a job for dead that is not: somebody else has its trial by now."""
+    mailbox.put(1, task := long_task(workspace))
+    job = Job(mailbox, "11")
+    job.until_epochs(2)
+    mailbox.forget(1)
+    assert job.process.wait(timeout=60) == 1
+    assert task.checkpoint.exists()
+    (run,) = runs(workspace.folder / "mlflow.db", "trial")
+    assert run.status == "RUNNING"
+    assert len(run.metrics["val/return"]) < 60
+
+
+def test_for_a_sweep_that_died_before_its_job_began_nothing_is_done(
+    workspace: Workspace, mailbox: Mailbox
+) -> None:
+    mailbox.put(1, long_task(workspace))
+    job = Job(mailbox, "11", patience=5)
+    assert job.process.wait(timeout=120) == 1
+    assert mailbox.taken() == {}
+
+
+def test_a_worker_that_has_nothing_to_do_for_long_makes_room(
+    workspace: Workspace, mailbox: Mailbox
+) -> None:
+    job = Job(mailbox, "11", idle=1)
+    assert job.process.wait(timeout=120) == 0
+    assert mailbox.workers() == {job.worker}
+
+
+def test_a_worker_on_the_sweep_s_machine_holds_its_lock_and_ends_with_it(
+    workspace: Workspace, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    lock, parent = tmp_path / "workers-1-of-1", subprocess.Popen(["sleep", "300"])
+    job = Job(mailbox, "11", more=f"{parent.pid}, Path({str(lock)!r})")
+    job.until(lambda: job.worker in mailbox.workers())
+    with lock.open() as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    parent.kill()
+    parent.wait()
+    assert job.process.wait(timeout=60) == 1
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

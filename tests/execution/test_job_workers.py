@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from experiments.execution import job_workers
+from experiments.execution import job_worker, job_workers
 from experiments.execution.engine import NoWorkers
+from experiments.execution.job_record import JobRecord, read
 from experiments.execution.job_workers import JobWorkers
 from experiments.execution.mailbox import Mailbox
 from experiments.execution.messages import EpochDone, Event, TaskState, TrialResult
-from experiments.execution.slurm_jobs import JobState
+from experiments.execution.slurm_queue import JobState
 from tests.execution.test_loop import task
 
 
@@ -49,9 +50,11 @@ class Sweep:
     def __init__(self, folder: Path, n_workers: int, patience: float = 60) -> None:
         self.jobs = FakeJobs()
         self.events: list[Event] = []
-        mail = folder / "jobs" / "mail"
-        self.executor = JobWorkers(n_workers, self.jobs, mail, self.events.append, patience)
-        self.worker = Mailbox(mail)
+        record = JobRecord(folder / "jobs-1-of-1", "vae-1", folder / "jobs")
+        record.folder.mkdir()
+        known = job_worker.Sweep(record.folder / "mail", patience)
+        self.executor = JobWorkers(n_workers, self.jobs, record, self.events.append, known)
+        self.record, self.worker = record, Mailbox(known.mail)
 
     def takes(self, worker: str) -> int:
         """The worker comes up and takes a task; returns its number."""
@@ -109,6 +112,28 @@ def test_a_result_and_its_events_arrive(make: Any) -> None:
     assert future.result(timeout=30).state == "finished"
     until(lambda: len(sweep.events) == 1)
     assert sweep.executor.n_free == 2
+
+
+def test_what_nobody_has_begun_is_taken_back(make: Any) -> None:
+    sweep = make()
+    future = sweep.executor.submit(task(0))
+    sweep.executor.end(lambda trial: True)
+    assert future.result(timeout=30).state == TaskState.LOST
+    assert sweep.worker.take("1_0-0") is None
+
+
+def test_whoever_works_on_what_is_ended_is_told_and_answers(make: Any) -> None:
+    sweep = make()
+    future = sweep.executor.submit(task(0))
+    number = sweep.takes("1_0-0")
+    sweep.executor.end(lambda trial: False)
+    assert not sweep.worker.is_to_end(number)
+    sweep.executor.end(lambda trial: True)
+    sweep.executor.end(lambda trial: True)
+    assert sweep.worker.is_to_end(number) and not future.done()
+    sweep.worker.answer(number, TrialResult(task(0), TaskState.LOST, "ended"))
+    assert future.result(timeout=30).error == "ended"
+    until(lambda: not sweep.worker.is_to_end(number))
 
 
 @pytest.mark.parametrize("told", [0, 1])
@@ -208,6 +233,7 @@ def test_jobs_that_never_come_up_end_the_sweep(make: Any) -> None:
     assert isinstance(sweep.executor.submit(task(1)).exception(timeout=1), NoWorkers)
     sweep.executor.stop()
     assert sweep.worker.folder.exists(), "its logs are worth reading"
+    assert read(sweep.record.path) == replace(sweep.record, name=""), "and there are no jobs"
 
 
 def test_a_queue_that_is_full_for_a_moment_is_no_end(make: Any) -> None:
@@ -243,4 +269,28 @@ def test_nothing_is_left_behind(make: Any) -> None:
     sweep.takes("1_0-0")
     sweep.executor.stop()
     assert all(state.is_over for state in sweep.jobs.now.values())
-    assert not sweep.worker.folder.parent.exists()
+    assert not sweep.record.folder.exists()
+    assert not sweep.record.path.exists()
+
+
+def test_a_folder_that_somebody_has_removed_ends_the_sweep(make: Any) -> None:
+    sweep = make()
+    future = sweep.executor.submit(task(0))
+    sweep.takes("1_0-0")
+    sweep.record.folder.rename(sweep.record.folder.with_name("away"))
+    assert isinstance(future.exception(timeout=30), NoWorkers)
+    assert isinstance(sweep.executor.submit(task(1)).exception(timeout=1), NoWorkers)
+    sweep.executor._hopeless = None
+    with pytest.raises(NoWorkers, match="tasks cannot be handed out"):
+        sweep.executor.submit(task(2)).result(timeout=1)
+
+
+def test_jobs_that_do_not_end_stay_on_record(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_workers, "_STOP_SECONDS", 0.1)
+    sweep = make()
+    sweep.executor.submit(task(0))
+    sweep.takes("1_0-0")
+    assert read(sweep.record.path) == sweep.record
+    sweep.jobs.answers = False
+    sweep.executor.stop()
+    assert read(sweep.record.path) == sweep.record

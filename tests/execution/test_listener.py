@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import threading
 
 import pytest
@@ -18,6 +19,7 @@ N_EVENTS = 5_000
 def test_an_exception_in_the_display_does_not_stop_the_listener(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Issue 14, item 21"""
     seen: list[Event] = []
 
     def on_event(event: Event) -> None:
@@ -42,3 +44,13 @@ def test_an_exception_in_the_display_does_not_stop_the_listener(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "ValueError: a display with a mistake in it" in said
+
+
+def test_a_listener_that_cannot_go_on_leaves_nobody_waiting() -> None:
+    """Issue 14, item 21: such as by what cannot be read as an event."""
+    events, pipe = multiprocessing.Pipe(duplex=False)
+    pipe.send_bytes(b"no event")
+    with pytest.raises(pickle.UnpicklingError):
+        _listen(events, lambda event: None)
+    with pytest.raises(OSError):
+        pipe.send(Notice("x", "y"))

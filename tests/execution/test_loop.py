@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import replace
@@ -34,7 +35,7 @@ class FakeExecutor:
     """Virtual workers that do nothing: once all of them have work, the first one is done."""
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
+        self.capacity = self.n_workers = capacity
         self.can_isolate = False
         self.lost: set[str] = set()
         self.most_running = 0
@@ -61,6 +62,8 @@ class FakeExecutor:
         else:
             future.set_result(TrialResult(task, TaskState.FINISHED))
 
+    def end(self, which: Callable[[Trial], bool]) -> None: ...
+
     def stop(self) -> None: ...
 
 
@@ -83,6 +86,9 @@ class FakeProposer:
         self.n_told += 1
         if result.state == TaskState.LOST:
             self.told_lost.append(result.task.run_id)
+
+    def is_stopped(self, trial: Trial) -> bool:
+        return False
 
 
 def seconds(n_trials: int, n_workers: int) -> float:
@@ -129,7 +135,7 @@ class ScriptedExecutor:
         self._answers = list(answers)
         self.can_isolate = can_isolate
         self.tasks: list[Task] = []
-        self.n_free = 1
+        self.n_workers = self.n_free = 1
 
     def submit(self, task: Task) -> Future[TrialResult]:
         self.tasks.append(task)
@@ -141,14 +147,17 @@ class ScriptedExecutor:
             future.set_exception(answer)
         return future
 
+    def end(self, which: Callable[[Trial], bool]) -> None: ...
+
     def stop(self) -> None: ...
 
 
 class Rungs:
     """One trial, advanced so many times; what it is told ends up in `told`."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, stopped: bool = False) -> None:
         self._left = n
+        self._stopped = stopped
         self.told: list[TrialResult] = []
 
     def ask(self) -> Task | None:
@@ -158,6 +167,37 @@ class Rungs:
     def tell(self, result: TrialResult) -> None:
         self.told.append(result)
 
+    def is_stopped(self, trial: Trial) -> bool:
+        return self._stopped
+
+
+class LateExecutor(ScriptedExecutor):
+    """Its worker is free a moment before the result arrives, as with processes and with Ray."""
+
+    def submit(self, task: Task) -> Future[TrialResult]:
+        done, late = super().submit(task), Future[TrialResult]()
+        threading.Timer(0.05, lambda: late.set_result(done.result())).start()
+        return late
+
+
+class Alternating(Rungs):
+    """Is asked for nothing before it has been told what became of the task before."""
+
+    def ask(self) -> Task | None:
+        assert len(self.told) == self.n_asked, "asked before it was told"
+        self.n_asked += 1
+        return super().ask()
+
+    n_asked = 0
+
+
+def test_nobody_is_asked_while_a_result_is_on_its_way() -> None:
+    """Else a study with one worker would propose, now and then, without its latest value."""
+    answers = [answer(TaskState.ADVANCED), answer(TaskState.ADVANCED), answer(TaskState.FINISHED)]
+    proposer = Alternating(3)
+    drive(proposer, LateExecutor(*answers), retries=0)
+    assert [result.state for result in proposer.told] == ["advanced", "advanced", "finished"]
+
 
 def answer(state: TaskState, seconds: float | None = None) -> TrialResult:
     return TrialResult(
@@ -166,6 +206,7 @@ def answer(state: TaskState, seconds: float | None = None) -> TrialResult:
 
 
 def test_a_time_limit_is_of_the_trial_over_all_of_its_tasks() -> None:
+    """Issue 14, item 23"""
     executor = ScriptedExecutor(
         answer(TaskState.ADVANCED, 4), answer(TaskState.ADVANCED, 3), answer(TaskState.FINISHED, 1)
     )
@@ -174,7 +215,10 @@ def test_a_time_limit_is_of_the_trial_over_all_of_its_tasks() -> None:
 
 
 def test_a_time_limit_is_of_the_trial_over_its_retries() -> None:
-    """It used to begin again after each, so that a trial could take three times as long."""
+    """It used to begin again after each, so that a trial could take three times as long.
+
+    Issue 14, item 23
+    """
     executor = ScriptedExecutor(
         answer(TaskState.LOST, 6), answer(TaskState.LOST, 6), answer(TaskState.FINISHED, 1)
     )
@@ -231,6 +275,19 @@ def test_out_of_memory_alone_is_a_failure_with_that_reason(can_isolate: bool) ->
     drive(proposer, executor, retries=2)
     (result,) = proposer.told
     assert (result.state, result.error) == ("lost", "why")
+
+
+@pytest.mark.parametrize("state", [TaskState.LOST, TaskState.PREEMPTED, TaskState.OUT_OF_MEMORY])
+def test_what_a_person_has_stopped_is_not_tried_again(state: TaskState) -> None:
+    proposer = Rungs(1, stopped=True)
+    drive(proposer, ScriptedExecutor(answer(state), can_isolate=True), retries=2)
+    assert [result.state for result in proposer.told] == [TaskState.STOPPED]
+
+
+def test_what_had_ended_before_it_was_stopped_has_ended() -> None:
+    proposer = Rungs(1, stopped=True)
+    drive(proposer, ScriptedExecutor(answer(TaskState.FINISHED)), retries=2)
+    assert [result.state for result in proposer.told] == [TaskState.FINISHED]
 
 
 def test_a_store_that_stays_away_ends_the_loop() -> None:

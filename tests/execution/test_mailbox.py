@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import stat
 import threading
 from collections import Counter
 from pathlib import Path
@@ -113,3 +114,24 @@ def test_a_folder_that_is_gone_is_closed(tmp_path: Path) -> None:
     assert gone.pulse == 0
     assert gone.take("w") is None
     gone.close()
+
+
+def test_nobody_else_may_enter(mailbox: Mailbox) -> None:
+    """Tasks may hold a password, and what is read is executed."""
+    folders = [mailbox.folder, *(path for path in mailbox.folder.iterdir() if path.is_dir())]
+    assert {folder.name for folder in folders} >= {"mail", "todo", "taken", "results"}
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+
+
+def test_a_folder_that_somebody_else_has_made_is_not_used(mailbox: Mailbox) -> None:
+    with pytest.raises(FileExistsError):
+        Mailbox(mailbox.folder).create()
+
+
+def test_a_task_is_its_worker_s_until_the_sweep_gives_it_up(mailbox: Mailbox) -> None:
+    mailbox.put(1, task(1))
+    mailbox.take("a-0")
+    assert mailbox.is_taken(1, "a-0")
+    assert not mailbox.is_taken(1, "a-1")
+    mailbox.forget(1)
+    assert not mailbox.is_taken(1, "a-0")

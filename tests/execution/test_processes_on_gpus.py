@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -18,7 +20,8 @@ from experiments.execution.loop import drive
 from experiments.execution.messages import Task, TaskState, TrialResult
 from experiments.execution.processes import Processes
 from tests.execution.test_loop import task as some_task
-from tests.pretended import mark_and_sleep, nothing, say_where
+from tests.pretended import mark_and_sleep, mark_and_wait, nothing, say_where
+from vae.configuration import Trial
 from vae.errors import BadInput
 
 pytestmark = pytest.mark.processes
@@ -32,8 +35,8 @@ def processes_on(
 ) -> Iterator[Processes]:
     """Real spawned processes that do something else than a trial."""
     with (
-        mock.patch.object(processes, "_advance_in_worker", do),
-        mock.patch.object(processes, "_warm_up", nothing),  # torch would take seconds
+        mock.patch.object(processes, "advance_in_worker", do),
+        mock.patch.object(processes, "warm_up", nothing),  # torch would take seconds
     ):
         engine = Processes(devices, print, lock)
         try:
@@ -57,6 +60,9 @@ class Told:
 
     def tell(self, result: TrialResult) -> None:
         self.results[result.task.run_id] = result
+
+    def is_stopped(self, trial: Trial) -> bool:
+        return False
 
 
 def test_a_worker_sees_its_own_gpu_alone(tmp_path: Path) -> None:
@@ -100,6 +106,43 @@ def test_out_of_memory_is_tried_again_with_the_gpu_for_itself(tmp_path: Path) ->
         assert engine.n_free == 3
     assert {result.state for result in told.results.values()} == {"finished"}
     assert told.results["1"].error.split()[2:] == ["cuda", "cuda:0", "0"]
+
+
+def test_the_process_of_a_task_that_is_ended_is_dead_and_another_takes_its_place(
+    tmp_path: Path,
+) -> None:
+    with processes_on([CPU], tmp_path / "lock", mark_and_wait) as engine:
+        future = engine.submit(replace(some_task(0), data_dir=str(tmp_path)))
+        mark = tmp_path / "cpu-0"
+        while not mark.exists():
+            time.sleep(0.01)
+        engine.end(lambda trial: False)
+        assert not future.done()
+        engine.end(lambda trial: True)
+        with pytest.raises(futures.CancelledError):
+            future.result(timeout=30)
+        assert not Path(f"/proc/{mark.read_text()}").exists(), "it writes to the run no more"
+        assert engine.n_free == 1
+        engine.end(lambda trial: True)  # nothing is under way
+        again = engine.submit(replace(some_task(1), data_dir=str(tmp_path), label="quick"))
+        assert again.result(timeout=60).state == TaskState.FINISHED
+
+
+def test_what_waits_for_its_gpu_to_be_free_is_ended_without_being_begun(tmp_path: Path) -> None:
+    gpu = TWO_GPUS[0]
+    other = Trial(configuration=some_task(0).trial.configuration, seed=9)
+    with processes_on([gpu, gpu], tmp_path / "lock", mark_and_wait) as engine:
+        hungry = replace(some_task(0), label="hungry", data_dir=str(tmp_path), trial=other)
+        assert engine.submit(hungry).result(timeout=60).state == TaskState.OUT_OF_MEMORY
+        running = engine.submit(replace(some_task(1), data_dir=str(tmp_path)))
+        waiting = engine.submit(replace(hungry, alone=True))
+        engine.end(lambda trial: trial == other)
+        with pytest.raises(futures.CancelledError):
+            waiting.result(timeout=30)
+        assert not running.done()
+        (tmp_path / "cuda:0-1.go").touch()
+        assert running.result(timeout=30).state == TaskState.FINISHED
+        assert engine.n_free == 2, "its GPU is open again"
 
 
 def test_alone_on_its_gpu_out_of_memory_is_the_reason_of_the_failure(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from experiments.tracking.provenance import Provenance
 from experiments.tracking.writer import ExperimentWriter
 from tests.conftest import Workspace
 from tests.tracked import CLOCK, runs
-from vae.configuration import Configuration, Trial
+from vae.configuration import NUMBERS_VERSION, Configuration, Trial
+
+HOST = socket.gethostname()
 
 SMALL = Configuration(
     dataset="mnist5k", encoder="mlp1", hidden_dim=16, latent_dim=2, batch_size=500, epochs=4,
@@ -138,7 +140,7 @@ def test_a_final_metric_that_is_no_number_is_divergence(
 
 
 def test_seeds_that_all_but_blew_up_have_finite_bounds(workspace: Workspace) -> None:
-    """Two of these four had NaN for a yardstick, with log-variances far below -88."""
+    """ray#31276: two of these four had NaN for a yardstick, with log-variances far below -88."""
     configuration = Configuration(
         dataset="mnist5k", encoder="mlp1", decoder="mlp3", loss="bce", transform="binarize",
         epochs=5, latent_dim=2, lr=0.03, nll_images=100,
@@ -178,3 +180,20 @@ def test_the_run_says_where_it_was_computed(workspace: Workspace) -> None:
     (run,) = runs(workspace.folder / "mlflow.db", "trial")
     assert run.tags["device"] == "cpu"
     assert run.tags["host"] == socket.gethostname()
+    assert run.tags["processor"].endswith(torch.backends.cpu.get_cpu_capability())
+    assert run.tags["threads"] == "1"
+    assert run.tags["numbers_version"] == str(NUMBERS_VERSION)
+
+
+def test_a_run_that_goes_on_elsewhere_names_both_places(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = some_task(workspace)
+    assert worker.advance(replace(task, until=1), print).state == TaskState.ADVANCED
+    monkeypatch.setattr(socket, "gethostname", lambda: "other")
+    again = replace(task, until=2, fresh=False)
+    assert worker.advance(again, print).state == TaskState.ADVANCED
+    assert worker.advance(replace(again, until=4), print).state == TaskState.FINISHED
+    (run,) = runs(workspace.folder / "mlflow.db", "trial")
+    assert run.tags["host"] == f"{HOST} → other"
+    assert run.tags["device"] == "cpu"

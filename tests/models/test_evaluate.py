@@ -12,7 +12,14 @@ import pytest
 from PIL import Image
 
 import evaluate
-from experiments.models.evaluate import Protocol, _verdict, evaluate_subject, load_subject, notes
+from experiments.models.evaluate import (
+    LoadedModel,
+    Protocol,
+    _verdict,
+    evaluate_subject,
+    load_subject,
+    notes,
+)
 from experiments.models.load import SelectedRun, find_trial
 from experiments.sweep.progress import counting
 from experiments.tracking.retries import connect
@@ -142,17 +149,48 @@ def test_numbers_of_another_version_come_with_a_note(swept: Workspace) -> None:
     assert "numbers version 0" in next(notes(old))
 
 
+def with_tags(subject: LoadedModel, **tags: str) -> LoadedModel:
+    """The subject as if its run said something else of what it was computed with."""
+    run = replace(subject.chosen.run, tags={**subject.chosen.run.tags, **tags})
+    return replace(subject, chosen=replace(subject.chosen, run=run))
+
+
 @pytest.mark.parametrize(
-    ("value", "device", "said"),
+    ("value", "device", "differing", "said"),
     [
-        (100.0, "cpu", "equal to the last bit"),
-        (100.0001, "cpu", "within rounding"),
-        (100.1, "cpu", r"differs by \+0.1: MORE than rounding"),
-        (100.1, "cuda", "other noise"),
+        (100.0, "cpu", [], "equal to the last bit"),
+        (100.0001, "cpu", ["torch"], "within rounding .*; other torch"),
+        (100.1, "cpu", [], r"differs by \+0.1: MORE than rounding .*; nothing that is known"),
+        (100.1, "cpu", ["commit", "processor"], "MORE than rounding .*; other commit, processor"),
+        (100.1, "cuda:1 (H100)", ["device"], "other noise"),
+        (100.1, "cuda (H100) → cpu", ["device"], "MORE than rounding"),
     ],
 )
-def test_verdicts(value: float, device: str, said: str) -> None:
-    assert re.search(said, _verdict(value, 100.0, device))
+def test_verdicts(
+    value: float, device: str, differing: list[str], said: str, swept: Workspace
+) -> None:
+    changes = dict.fromkeys(differing, "one → another")
+    subject = with_tags(replace(subject_of(swept), differences=changes), device=device)
+    assert re.search(said, _verdict(subject, value, 100.0))
+
+
+def test_what_a_trial_was_computed_with_says_why_a_number_is_off(swept: Workspace) -> None:
+    """Only where something is another: on the same machine, nothing is said."""
+    assert subject_of(swept).differences == {}
+    run = tracked(swept, "trial", "bce")[0]
+    client = connect(swept.tracking_uri)
+    before = run.tags["processor"]
+    client.set_tag(run.run_id, "processor", "Abacus, BEADS")
+    client.log_metric(run.run_id, "test/kl", final(run, "test/kl") + 0.25)
+    done = swept.run("evaluate.py", run.run_id)
+    client.set_tag(run.run_id, "processor", before)
+    client.log_metric(run.run_id, "test/kl", final(run, "test/kl"))
+    assert done.stdout.count("equal to the last bit") == 5
+    assert f"not computed as its trial was: processor: Abacus, BEADS → {before}" in shown(
+        done.stdout
+    )
+    assert "MORE than rounding" in shown(done.stdout)
+    assert "; other processor" in shown(done.stdout)
 
 
 def test_progress_tells_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:

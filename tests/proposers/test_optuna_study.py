@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import optuna
 import pytest
 
 from experiments.proposers.optuna_study import Study
-from experiments.spec.search_space import SAMPLERS, Range, Space, StudyPlan, rungs
+from experiments.spec import resolver, search_space
+from experiments.spec.ranges import Range, Space
+from experiments.spec.search_space import SAMPLERS, StudyPlan, rungs
 from experiments.tracking.run_record import State
 from vae.errors import BadInput
 
@@ -76,7 +80,23 @@ def test_another_question_is_another_study() -> None:
         make_plan(epochs=3).digest([0, 1], False),
     }
     assert len(digests) == 5
+    assert make_plan(lr_schedule="constant").digest([0, 1], False) == plan.digest([0, 1], False)
     assert make_plan(n=99).digest([1, 0], False) == plan.digest([0, 1], False), "it may be extended"
+
+
+def test_a_study_whose_numbers_or_defaults_have_changed_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    digests = {make_plan().digest([0, 1], False)}
+    for name, value in (("NUMBERS_VERSION", 10**6), ("DEFAULTS", None)):
+        with monkeypatch.context() as patch:
+            if name == "DEFAULTS":
+                defaults = {**resolver.DEFAULTS, "weight_decay": 0.5}
+                patch.setattr(resolver, "DEFAULTS", defaults)
+            else:
+                patch.setattr(search_space, name, value)
+            digests.add(make_plan().digest([0, 1], False))
+    assert len(digests) == 3
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
@@ -132,8 +152,6 @@ def test_a_rung_s_answer_is_the_same_after_a_kill(pruner: str, tmp_path: Path) -
 
 def forget_the_answer(storage: str, number: int, epoch: int) -> None:
     """As if the process had died just before writing it."""
-    import sqlite3
-
     with sqlite3.connect(storage.removeprefix("sqlite:///")) as db:
         query = "DELETE FROM trial_user_attributes WHERE key = ? AND trial_id = ?"
         changed = db.execute(query, (f"rung {epoch}", number + 1)).rowcount
@@ -188,3 +206,24 @@ def test_what_was_told_can_be_read_with_plain_optuna(tmp_path: Path) -> None:
 def test_a_storage_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="--optuna-storage sqlite:////nowhere"):
         Study("s", make_plan(), "sqlite:////nowhere/at/all.db")
+
+
+def test_storage_that_is_damaged_or_of_another_optuna_is_one_line(tmp_path: Path) -> None:
+    """mlflow#6703: the same with the other database."""
+    storage = f"sqlite:///{tmp_path / 'optuna.db'}"
+    Study("s", make_plan(), storage)
+    path = tmp_path / "optuna.db"
+    good = path.read_bytes()
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE alembic_version SET version_num = 'v2.6.0.a'")
+        db.execute("UPDATE version_info SET schema_version = 8")
+    with pytest.raises(BadInput, match=f"optuna storage upgrade --storage {storage}"):
+        Study("s", make_plan(), storage)
+    for content, told in (
+        (b"hello " * 100, "file is not a database"),
+        (good[: len(good) // 2], "database disk image is malformed"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(BadInput, match=told) as refused:
+            Study("s", make_plan(), storage)
+        assert "\n" not in str(refused.value)

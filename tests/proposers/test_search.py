@@ -14,9 +14,10 @@ from experiments.planning.results import Results, TrialOutcome
 from experiments.proposers.decisions import Advance
 from experiments.proposers.optuna_study import Study
 from experiments.proposers.search import Search
-from experiments.spec.search_space import Range, StudyPlan
+from experiments.spec.ranges import Range
+from experiments.spec.search_space import StudyPlan
 from experiments.tracking.run_record import State
-from tests.simulated import SimulatedSweep, Value
+from tests.simulated import SimulatedSweep, Stopped, Value
 from vae.configuration import Trial
 
 SPACE = {"lr": Range(1e-4, 1e-1, log=True), "latent_dim": Range(2, 64)}
@@ -187,6 +188,44 @@ def test_a_seed_that_fails_fails_the_configuration_with_its_reason() -> None:
     for told in failed:
         configuration = tried.plan.configuration(told.fields)
         assert tried.sweep.over[configuration.id, 2] == State.FAILED
+
+
+@pytest.mark.parametrize("pruner", ["none", "hyperband"])
+@pytest.mark.parametrize("racing", [False, True])
+def test_a_seed_that_a_person_stops_leaves_the_others_and_makes_no_best(
+    pruner: str, racing: bool
+) -> None:
+    """Stopping an unlucky seed would otherwise make the mean of the others the best."""
+
+    def stops(trial: Trial, epoch: int) -> float:
+        if trial.seed == 1 and trial.configuration.latent_dim > 30:
+            raise Stopped
+        return value(trial, epoch)
+
+    tried = Tried(n=20, pruner=pruner, racing=racing).run(stops)
+    stopped = [t for t in tried.study.told() if t.fields["latent_dim"] > 30]
+    others = [t for t in tried.study.told() if t.fields["latent_dim"] <= 30]
+    assert stopped and {t.state for t in stopped} == {State.PRUNED}
+    assert State.FINISHED in {t.state for t in others}
+    to_the_end = [t for t in stopped if t.reason == "stopped by hand"]
+    assert to_the_end
+    for told in to_the_end:
+        configuration = tried.plan.configuration(told.fields)
+        ends = [tried.sweep.over[configuration.id, seed] for seed in range(4)]
+        assert ends == [State.FINISHED, State.PRUNED, State.FINISHED, State.FINISHED]
+        assert tried.sweep.tags[configuration.id]["optuna.state"] == "pruned"
+    best = tried.study.study_summary().best_number
+    assert best in {t.number for t in others}
+    assert tried.search.n_left == 0
+
+
+def test_a_configuration_of_which_every_seed_is_stopped() -> None:
+    def stops(trial: Trial, epoch: int) -> float:
+        raise Stopped
+
+    tried = Tried(n=3, pruner="median").run(stops)
+    told = tried.study.told()
+    assert [(t.state, t.reason, t.value) for t in told] == [("pruned", "stopped by hand", None)] * 3
 
 
 def test_a_combination_that_cannot_be_fails_and_the_study_goes_on() -> None:

@@ -62,6 +62,13 @@ def test_what_cmaes_and_a_pruner_cannot_do() -> None:
     assert "no epoch to decide at" in " ".join(load_experiment(Path("short.yaml")).notes)
 
 
+def test_a_sampler_that_learns_nothing_from_others() -> None:
+    space = "lr: {low: 1e-4, high: 1e-2}"
+    (line,) = notes(space, "trials: 4, sampler: qmc, learn_from: [x]")
+    assert "qmc proposes without regard to other experiments; gp and tpe learn" in line
+    assert notes(space, "trials: 4, sampler: gp, learn_from: [x]") == []
+
+
 def test_it_is_told_in_the_plan(workspace: Workspace) -> None:
     workspace.write(
         "name: s\ndataset: mnist5k\nstudy: {trials: 12, space: {encoder: [mlp1, mlp3]}}\n"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from experiments.planning.results import Results, TrialOutcome
 from experiments.planning.snapshot import Snapshot, read_snapshot
@@ -15,6 +18,7 @@ from experiments.sweep.retention import Archiving
 from experiments.tracking.run_record import State, finished_runs, seeds_asked_for
 from experiments.tracking.writer import ExperimentWriter
 from tests.tracked import TrackedRun, runs
+from tests.written import configurations, write
 from vae.configuration import Configuration, Trial
 
 CONFIGURATION = Configuration(dataset="mnist5k", epochs=3)
@@ -95,3 +99,51 @@ def test_a_pruned_configuration_says_why(tmp_path: Path, failed: bool) -> None:
     tracked.start()
     assert tracked.run.status == "RUNNING"
     assert "pruned" not in tracked.run.tags, "another sweep may ask for it"
+
+
+@pytest.mark.parametrize("for_good", [False, True])
+@pytest.mark.parametrize("sweep_is_running", [False, True])
+def test_a_deleted_configuration_run_is_made_anew_with_its_trials(
+    tmp_path: Path, for_good: bool, sweep_is_running: bool
+) -> None:
+    """mlflow#5370: by a person, in MLflow's pages or with `mlflow gc`; its trials do not stay
+    below what is not there.
+    """
+    write(tmp_path)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    experiment = Experiment("tiny", ("lr",), tuple(configurations()), (0, 1))
+
+    def start() -> ConfigurationRuns:
+        tracker = ExperimentWriter.create(uri, "tiny")
+        snapshot = read_snapshot(tracker, experiment)
+        results, known = snapshot.results(), snapshot.configurations
+        made = ConfigurationRuns(experiment, tracker, known, Archiving("all", "return"))
+        for configuration in experiment.configurations:
+            made.open(results.ask_for(configuration, experiment.seeds))
+        return made
+
+    running = start() if sweep_is_running else None
+    first = experiment.configurations[0].id
+    (deleted,) = (r for r in by_configuration(tmp_path) if r.tags["configuration_id"] == first)
+    MlflowClient(uri).delete_run(deleted.run_id)
+    if for_good:
+        with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as db, db:
+            for table in ("tags", "params", "metrics", "latest_metrics", "runs"):
+                db.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (deleted.run_id,))  # noqa: S608
+    if running:
+        running.update(experiment.configurations[0])
+    else:
+        start()
+    assert len(by_configuration(tmp_path)) == 3
+    (made,) = (r for r in by_configuration(tmp_path) if r.tags["configuration_id"] == first)
+    assert made.run_id != deleted.run_id
+    assert made.status == "FINISHED"
+    assert made.metrics["n_finished"] == [(2, 2.0)]
+    trials = [
+        r for r in runs(tmp_path / "mlflow.db", "trial") if r.tags["configuration_id"] == first
+    ]
+    assert [r.tags["mlflow.parentRunId"] for r in trials] == [made.run_id] * 2
+
+
+def by_configuration(folder: Path) -> list[TrackedRun]:
+    return runs(folder / "mlflow.db", "configuration")

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from experiments import load_curves, load_trials, summarize
-from experiments.analysis import load
-from experiments.analysis.load import load_mean_curves
+from experiments.analysis.load import mean_curves_of
+from experiments.analysis.sources import Source, open_sources
 from experiments.metrics import MEAN_CURVE
 from experiments.tracking.image_names import step_of
 from experiments.tracking.reader import Reader
@@ -127,7 +127,7 @@ def test_configuration_runs_carry_the_means(finished: tuple[Workspace, str]) -> 
 
 
 def test_means_follow_when_seeds_are_added(workspace: Workspace) -> None:
-    """In the run that the configuration has, with what a person wrote on it."""
+    """Issue 14, item 8: in the run that the configuration has, with what a person wrote on it."""
     from mlflow import MlflowClient
 
     one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=sse", "--seeds"]
@@ -190,7 +190,7 @@ def test_mean_curves_are_the_means_of_the_trials_curves(finished: tuple[Workspac
     uri = finished[0].tracking_uri
     keys = ["configuration_id", "epoch"]
     of_trials = load_curves("tiny", uri).groupby(keys)["val/return"].mean()
-    means = load_mean_curves("tiny", uri)
+    means = mean_curves_of(open_sources("tiny", uri))
     assert len(means) == len(of_trials), "read where they are tracked, not trial by trial"
     assert means.set_index(keys)["val/return"].to_dict() == pytest.approx(of_trials.to_dict())
 
@@ -201,9 +201,9 @@ def test_without_a_mean_curve_those_of_the_trials_stand_in(finished: tuple[Works
             return [] if key == MEAN_CURVE else super().curve(run_id, key)
 
     uri = finished[0].tracking_uri
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(load, "Reader", Unfinished)
-        curves = load_mean_curves("tiny", uri)
+    tracker = Unfinished.find(uri, "tiny")
+    assert tracker is not None
+    curves = mean_curves_of([Source(tracker, "tiny")])
     assert len(curves) == 8 * 2
     assert curves["val/return"].tolist() == load_curves("tiny", uri)["val/return"].tolist()
 

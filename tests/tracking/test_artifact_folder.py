@@ -12,6 +12,7 @@ from experiments.analysis.load import load_trials
 from experiments.models.load import choose
 from experiments.tracking.artifact_folder import goes_elsewhere, local_folder, why_missing
 from experiments.tracking.writer import ExperimentWriter
+from tests.conftest import Workspace
 from tests.written import write
 from vae.errors import BadInput
 
@@ -40,6 +41,18 @@ def test_after_a_move_what_is_missing_is_named_before_anything_is_written(place:
         assert f"artifacts are in {place / 'mlartifacts' / 'tiny'}" in str(refused.value)
     assert not place.exists()
     assert len(load_trials("tiny", address(moved))) == 6  # which needs no artifact
+
+
+def test_a_report_of_what_was_moved_is_not_put_into_the_old_place(place: Path) -> None:
+    """There it would look as if the models had not been kept."""
+    moved = Workspace(place.rename(place.with_name("second")))
+    done = moved.run("analyze.py", "tiny", "--out", "report")
+    assert done.returncode == 0
+    assert "warning: the report is in report, but not in MLflow: experiment 'tiny': its artif" in (
+        done.stderr
+    )
+    assert not place.exists()
+    assert "is not there" in moved.run("analyze.py", "tiny", "--register", "x").stderr
 
 
 def test_the_way_out_that_is_printed_works(place: Path) -> None:

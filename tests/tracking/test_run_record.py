@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import sys
 
 import pytest
 
@@ -45,3 +47,14 @@ def test_the_run_to_use_does_not_depend_on_the_order() -> None:
     ]
     for order in itertools.permutations(records):
         assert by_trial(order)["t"].run_id == "finished"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, sys.float_info.max])
+def test_a_run_with_a_final_metric_that_is_no_number_has_diverged(value: float) -> None:
+    """ray#31276, optuna#3132: older versions let it pass, and everybody who decides stumbled."""
+    tags = {"trial_id": "t", "completed": "true"}
+    metrics = {"return": -1.0, "test/nll": value, "epoch_seconds": value}
+    run = RunRecord("r", "FINISHED", tags, metrics, True, 0)
+    assert (run.state, run.error) == (State.FAILED, "diverged: test/nll is not finite")
+    fine = RunRecord("r", "FINISHED", tags, {**metrics, "test/nll": 1.0}, True, 0)
+    assert (fine.state, fine.error) == (State.FINISHED, "")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,6 @@ from experiments.tracking.provenance import provenance
 from experiments.tracking.trial_writer import TrialWriter
 from experiments.tracking.writer import ExperimentWriter
 from tests.tracked import runs
-from tests.written import write
 from vae.configuration import Configuration, Trial
 
 
@@ -64,28 +60,3 @@ def test_what_is_logged_has_arrived_whatever_the_environment_says(
     assert run.metrics == {"val/return": [(1, -1.0)], "return": [(0, -1.0)]}
     assert run.tags["completed"] == "true"
     assert len(list((tmp_path / "mlartifacts").rglob("samples*"))) == 2  # one is its thumbnail
-
-
-@pytest.mark.parametrize("for_good", [False, True])
-def test_a_deleted_configuration_run_is_made_anew_with_its_trials(
-    tmp_path: Path, for_good: bool
-) -> None:
-    """Deleted by a person in MLflow's pages while a sweep is writing to it."""
-    uri = write(tmp_path)
-    tracker = ExperimentWriter.find(uri, "tiny")
-    assert tracker is not None
-    record = tracker.records("configuration")[0]
-    configuration = Configuration(**json.loads(record.tags["configuration"]))
-    ask = (record.run_id, configuration, "label", {0, 1})
-    assert tracker.remade_if_deleted(*ask) == record.run_id
-    tracker.delete(record.run_id)
-    if for_good:
-        with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as db, db:
-            for table in ("tags", "params", "metrics", "latest_metrics", "runs"):
-                db.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (record.run_id,))  # noqa: S608
-    made = tracker.remade_if_deleted(*ask)
-    assert made != record.run_id
-    children = [t for t in tracker.records("trial") if t.tags["mlflow.parentRunId"] == made]
-    assert {t.tags["configuration_id"] for t in children} == {configuration.id}
-    assert len(children) == 2
-    assert len(tracker.records("configuration")) == 3
