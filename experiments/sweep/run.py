@@ -47,7 +47,7 @@ from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
 from experiments.tracking.run_record import OVER, STOPPED
-from experiments.tracking.shared_view import offer, where_to_look
+from experiments.tracking.shared_view import offer, sorted_by, where_to_look
 from experiments.tracking.study_summary import TAG
 from experiments.tracking.uris import checkpoint_folder
 from experiments.tracking.writer import ExperimentWriter
@@ -224,12 +224,10 @@ class _Sweep:
         for remark in self._remarks():
             self._shown.on_event(Notice("study", remark))
         interruption = ""
-        with interruptible(deadline):
+        with interruptible(deadline) as strikes:
             try:
-                self._begin()
-                if self._tasks.any():
-                    with self._shown:
-                        self._drive(workers_lock)
+                with strikes.as_themselves():
+                    self._begin_and_drive(workers_lock)
             except KeyboardInterrupt as interrupt:
                 self._tasks.interrupt()
                 out_of_time = isinstance(interrupt, OutOfTime)
@@ -248,11 +246,17 @@ class _Sweep:
         learned = self._study.learned_from.values() if self._study else ()
         return [*learned, *(self._stores.remarks if self._stores else ())]
 
+    def _begin_and_drive(self, workers_lock: Path) -> None:
+        self._begin()
+        if self._tasks.any():
+            with self._shown:
+                self._drive(workers_lock)
+
     def _begin(self) -> None:
         """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
         records = self._snapshot.trials
         stopped = self._snapshot.stopped
-        offer(self._tracker, by=_sorted_by(self._experiment))
+        offer(self._tracker, by=sorted_by(self._experiment))
         if self._study:
             todo = {i for i, record in records.items() if record.state not in OVER} - stopped.keys()
             settled = records.keys() - todo

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import pytest
 
@@ -10,7 +12,7 @@ from vae.configuration import Configuration
 from vae.errors import BadInput
 
 
-def frame(*fields: dict[str, object]) -> pd.DataFrame:
+def frame(*fields: Mapping[str, object]) -> pd.DataFrame:
     """Two seeds of each configuration."""
     configurations = [Configuration.model_validate(f) for f in fields]
     rows = [{"configuration_id": c.id, "seed": s, **c.flat} for c in configurations for s in (0, 1)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,7 @@ from experiments.analysis.trial_columns import (
 )
 
 
-def frame(**columns: list[object]) -> pd.DataFrame:
+def frame(**columns: Any) -> pd.DataFrame:
     """Of two configurations, or as many as there are values."""
     n = len(next(iter(columns.values())))
     ids = pd.DataFrame({"configuration_id": [f"c{i}" for i in range(n)]})
@@ -59,7 +61,7 @@ def test_only_what_differs_of_the_versions_makes_groups_besides_the_scale() -> N
 
 
 def test_who_does_not_take_an_option_is_in_a_group_all_the_same() -> None:
-    trials = frame(encoder=["mlp3", "mlp"], encoder__layers=pd.array([None, 2], dtype="Int64"))  # type: ignore[arg-type]
+    trials = frame(encoder=["mlp3", "mlp"], encoder__layers=pd.array([None, 2], dtype="Int64"))
     filled = with_options_filled(trials)
     assert list(filled["encoder.layers"]) == [NOT_TAKEN, 2]
     assert filled.groupby("encoder.layers").size().sum() == 2

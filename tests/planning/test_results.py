@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def asked(known: Mapping[int, TrialOutcome] | None = None) -> tuple[Results, Con
 
 
 @given(EVENTS)
-def test_every_trial_is_counted_once_whatever_happens(events: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_every_trial_is_counted_once_whatever_happens(events: list[Any]) -> None:
     """Also when a trial ends that was under way while its configuration was pruned. Nobody settles
     one with a trial under way.
     """

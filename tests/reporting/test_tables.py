@@ -1,16 +1,20 @@
-"""Summaries as programs read them."""
+"""Summaries in the forms that programs and papers read."""
 
 from __future__ import annotations
 
+import io
 import json
 import math
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.reporting.tables import as_json
+from experiments.reporting.findings import Findings, answer
+from experiments.reporting.tables import as_json, as_text
 from tests.conftest import Workspace
+from tests.reporting.test_report import frames
 from tests.written import write
 from vae.configuration import Configuration
 
@@ -52,3 +56,21 @@ def test_what_is_printed_is_the_same_configuration(workspace: Workspace) -> None
     printed = json.loads(workspace.run("analyze.py", "tiny", "--format", "json").stdout)
     again = [Configuration(dataset="mnist5k", epochs=2, lr=row["lr"]).id for row in printed]
     assert again == [row["configuration_id"] for row in printed]
+
+
+@pytest.fixture(scope="module")
+def findings() -> Findings:
+    return answer("which_loss & 100 %", frames()[0])
+
+
+def test_csv_keeps_every_bit_and_what_is_missing(findings: Findings) -> None:
+    read = pd.read_csv(io.StringIO(as_text(findings, "csv")), dtype={"configuration_id": str})
+    for name in findings.summary.select_dtypes("float"):
+        pd.testing.assert_series_equal(
+            read[name], findings.summary[name], check_exact=True, check_index=False
+        )
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "markdown", "latex"])
+def test_every_form_ends_its_last_line(findings: Findings, form: str) -> None:
+    assert as_text(findings, form).endswith("\n")

@@ -62,7 +62,7 @@ def test_one_layer_of_twice_the_width_is_two_layers_side_by_side() -> None:
 @pytest.mark.parametrize("layers", [1, 2, 5])
 def test_as_many_hidden_layers_as_asked_for_each_with_its_activation(layers: int) -> None:
     model = MultilayerPerceptron(SHAPE, 8, 3, layers=layers, activation="tanh")
-    kinds = [type(module) for module in model.body.children()]  # type: ignore[attr-defined]
+    kinds = [type(module) for module in model.body.children()]
     assert kinds == [nn.Flatten, *[nn.Linear, nn.Tanh] * layers]
 
 
