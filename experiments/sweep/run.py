@@ -52,7 +52,6 @@ from experiments.tracking.study_summary import TAG
 from experiments.tracking.uris import checkpoint_folder
 from experiments.tracking.writer import ExperimentWriter
 from vae.components import user_code
-from vae.configuration import RETURN_SCALE_FIELDS
 from vae.data import decoded
 
 if TYPE_CHECKING:
@@ -108,16 +107,6 @@ def _run(
         snapshot = read_snapshot(tracker, experiment)
         sweep = _Sweep(experiment, options, places, archiving, tracker, snapshot, study, engine)
         return sweep.run(workers_lock, deadline)
-
-
-def _sorted_by(experiment: Experiment) -> str:
-    """What MLflow's table sorts by: nll across what the return does not compare."""
-    axes = experiment.study.space if experiment.study else {}
-    varies = any(
-        axis in axes or len({c.flat[axis] for c in experiment.configurations}) > 1
-        for axis in RETURN_SCALE_FIELDS
-    )
-    return "nll" if varies or experiment.metric != "return" else "return"
 
 
 class _Sweep:
