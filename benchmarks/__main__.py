@@ -17,7 +17,9 @@ from benchmarks.options import Options
 from experiments.cli import Parser, run_command
 from vae.components.registry import check_name
 
-ROWS = ("peak", "diagnostics", "startup", "growth", "overhead", "peers", "versus_reference")
+ROWS = (
+    "peak", "diagnostics", "startup", "restart", "growth", "overhead", "peers", "versus_reference",
+)  # fmt: skip
 """The modules of this package that have a `measure`; the longest comes last."""
 
 

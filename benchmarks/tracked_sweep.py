@@ -36,10 +36,13 @@ _ONE: dict[str, Any] = {
     "pictures": {"samples": 4},
 }
 
+ONE_TRIAL = yaml.safe_dump(_ONE)
+"""The experiment file, as text, of one trial of seconds."""
+
 
 def start(folder: Path) -> None:
     """Run a sweep of one trial, tracked in `folder / "mlflow.db"`."""
-    (folder / "one.yaml").write_text(yaml.safe_dump(_ONE))
+    (folder / "one.yaml").write_text(ONE_TRIAL)
     commands.sweep(folder, "one.yaml", "--engine", "serial")
 
 

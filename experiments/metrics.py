@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from vae.components.registry import check_name
 from vae.configuration import NLL_FIELDS, RETURN_SCALE_FIELDS
+from vae.errors import BadInput
 
 
 class Direction(StrEnum):
@@ -98,6 +99,20 @@ METRICS = {metric.name: metric for metric in _TABLE}
 def find_metric(name: str) -> Metric:
     """The metric of that name; BadInput that lists the names if there is none."""
     return METRICS[check_name(METRICS, name, "metric")]
+
+
+def find_criterion(name: str) -> Metric:
+    """A metric by which trials rank.
+
+    Raises:
+        BadInput: for an unknown name, or one that is better neither high nor low, or one of every
+            epoch.
+    """
+    criteria = {m.name: m for m in _TABLE if m.ranks and m.final}
+    if name in METRICS and name not in criteria:
+        why = "nothing is better for it" if METRICS[name].final else "has a value every epoch"
+        raise BadInput(f"'{name}' ranks no trials: {why}; should be one of {', '.join(criteria)}")
+    return criteria[check_name(criteria, name, "metric")]
 
 
 FINAL_METRICS = tuple(metric.name for metric in _TABLE if metric.final)

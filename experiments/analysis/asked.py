@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.trial_columns import fields_among, varying_fields
+from experiments.analysis.trial_columns import axes_among, fields_among, varying_fields
 from experiments.formatting import count, format_value
 from experiments.spec.experiment import Experiment, load_experiment
 from experiments.spec.yaml_files import read_yaml
@@ -33,7 +33,7 @@ def keep_only(trials: pd.DataFrame, only: Sequence[Mapping[str, Any]]) -> pd.Dat
     wanted: dict[str, list[Any]] = {}
     for fields in only:
         for field, value in fields.items():
-            check_name(fields_among(trials.columns), field, "field")
+            check_name(axes_among(trials.columns), field, "field")
             wanted.setdefault(field, []).append(value)
     for field, values in wanted.items():
         kept = trials[trials[field].isin(values).fillna(False)]

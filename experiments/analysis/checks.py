@@ -26,13 +26,13 @@ def check_trials(trials: pd.DataFrame, metrics: Iterable[str]) -> None:
         find_metric(metric)
         if metric not in trials.columns:
             raise BadInput(f"the frame of trials has no column '{metric}'")
-    trial = [name for name in ("experiment", *_IDENTITY[:2]) if name in trials.columns]
-    twice = trials[trials.duplicated(trial)]
+    twice = trials[trials.duplicated(list(_IDENTITY[:2]))]
     if len(twice):
         first = twice.iloc[0]
         raise BadInput(
             f"seed {first['seed']} of configuration {first['configuration_id']} is there more than "
-            f"once: a seed counts once; if frames were joined, drop_duplicates('trial_id')"
+            f"once: a seed counts once; if frames were joined, drop_duplicates('trial_id'), or for "
+            f"several experiments load_trials(['one', 'another'])"
         )
 
 

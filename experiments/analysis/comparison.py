@@ -13,8 +13,14 @@ from experiments.analysis.control import find_control
 from experiments.analysis.inference import UNKNOWN, Decision, decide
 from experiments.analysis.power import seeds_needed
 from experiments.analysis.statistics import effect_size, probability_of_improvement
-from experiments.analysis.trial_columns import comparable, varying_fields
-from experiments.metrics import find_metric
+from experiments.analysis.trial_columns import (
+    comparable,
+    describe_group,
+    varying_fields,
+    with_other_code,
+)
+from experiments.metrics import find_criterion, find_metric
+from vae.configuration import RETURN_SCALE_FIELDS
 from vae.errors import BadInput
 
 
@@ -28,7 +34,8 @@ def compare(
 
     Returns of different data sets, losses or transforms measure different things, so each such
     group has a best of its own; the yardstick ranks all configurations in one group. Numbers of
-    other versions of the code or other data are other groups, too.
+    other versions of the code or other data are other groups, too; and of a configuration whose
+    code (the user's own) has changed since, what the older code gave.
 
     A verdict is wrong in at most 5 % of experiments in which nothing differs: see `decide` for
     what is corrected, and `python -m benchmarks.verdicts` for how that was tested. What a race or
@@ -49,15 +56,18 @@ def compare(
         return, positive is worse for a loss), `difference_low`, `difference_high` (95 %, of each
         difference alone), `p` (alone) and `p_corrected`, `effect_size`, `p_improvement` (of the
         best over this one), `seeds_needed` (where nothing can be told: to show a difference of
-        `equal_within`, or else of the size seen, with 80 % power), `verdict`: "best", "worse",
+        `equal_within`, or else of the size seen, with 80 % power; always more than there are),
+        `verdict`: "best", "worse",
         "equal", "identical" (in every seed), "not distinguishable", "pruned"; with a control
         also "control" and "better".
 
     Raises:
-        BadInput: when no configuration has what `control` says, or several have.
+        BadInput: for a metric that ranks nothing; when no configuration has what `control` says,
+            or several have.
     """
     check_trials(trials, [metric])
-    sign = find_metric(metric).sign
+    sign = find_criterion(metric).sign
+    trials = with_other_code(trials)
     values = trials[metric].to_numpy(dtype=float, na_value=np.nan)
     finished = trials[(trials["state"] == "finished") & np.isfinite(values)]
     failed = trials["state"].eq("failed") | (trials["state"].eq("finished") & ~np.isfinite(values))
@@ -99,8 +109,9 @@ class _Outcomes:
 
 def _groups(finished: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
     columns = comparable(finished, find_metric(metric).scale)
-    for values, group in finished.groupby(columns, sort=False, dropna=False):
-        yield " ".join(str(value) for value in values if str(value)), group
+    told = [c for c in columns if c in RETURN_SCALE_FIELDS or finished[c].nunique() > 1]
+    for _, group in finished.groupby(columns, sort=False, dropna=False):
+        yield describe_group({c: group[c].iloc[0] for c in told}), group
 
 
 def _compare_group(
@@ -153,6 +164,8 @@ def _frame(
     found = decision.differences
     low, high = (sign * bound for bound in found.interval())
     needed = seeds_needed(decision, np.abs(found.mean) if equal_within is None else equal_within)
+    # What those that there are did not show takes more; and two have to pass a stricter test.
+    needed = np.maximum(needed, np.maximum(found.n_pairs + 1, 3))
     unknown = decision.verdict == UNKNOWN
     others = np.arange(len(table)) != found.reference
     reference = _known(table[found.reference])

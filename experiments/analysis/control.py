@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.trial_columns import fields_among, varying_fields
+from experiments.analysis.trial_columns import axes_among, varying_fields
 from vae.components.registry import check_name
 from vae.configuration import Configuration
 from vae.errors import BadInput
@@ -31,8 +31,9 @@ def find_control(
     Raises:
         BadInput: for an unknown field, or when several configurations have all of that.
     """
+    known = axes_among(trials.columns)
     for field in control:
-        check_name(fields_among(trials.columns), field, "field")
+        check_name(known, field, "field")
     rows = trials.drop_duplicates("configuration_id")
     found = _with(rows, control)
     if found.empty:

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
 from experiments.analysis.checks import check_curves, names_of
-from experiments.analysis.naming import not_tracked
-from experiments.analysis.trial_columns import FIELDS, VERSIONS, fields_among
+from experiments.analysis.sources import Source, open_sources
+from experiments.analysis.trial_columns import EXPERIMENT, FIELDS, VERSIONS, fields_among
 from experiments.metrics import CURVE, FINAL_METRICS
-from experiments.tracking.reachable import check_reachable
-from experiments.tracking.reader import Reader
 from experiments.tracking.run_record import RunRecord, by_trial, seeds_asked_for
-from experiments.tracking.uris import default_uri, tracking_address
 from vae.components.signatures import with_tuples
 from vae.configuration import FIELDS_ADDED_LATER, Configuration, Trial, as_written_today
 
 
-def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFrame:
+def load_trials(experiment: str | Sequence[str], tracking_uri: str | None = None) -> pd.DataFrame:
     """Every trial that was ever asked for in an MLflow experiment, run or not.
 
     Args:
-        experiment: the name of an MLflow experiment
+        experiment: the name of an MLflow experiment, or several, of other tracking stores as
+            `URI#NAME`
         tracking_uri: by default `MLFLOW_TRACKING_URI`, or `sqlite:///mlflow.db`
 
     Returns:
@@ -36,12 +34,24 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
         `code_digest` and `data_digest` (of the user's own; else empty), `yardstick` (how nll reads
         which pixels: `bernoulli 1 × 28 × 28`), every configuration field and every option with its
         type (missing where the component does not take it), and the final metrics under their
-        MLflow names, in nats per image (NaN unless finished).
+        MLflow names, in nats per image (NaN unless finished). Of several experiments, also
+        `experiment`, first; as they may have configurations in common, its name is then part of
+        every `configuration_id`.
 
     Raises:
-        BadInput: when there is no such experiment, or nothing tracks at `tracking_uri`.
+        BadInput: when there is no such experiment, or nothing tracks at its store.
     """
-    tracker = open_experiment(experiment, tracking_uri)
+    return trials_of(open_sources(experiment, tracking_uri))
+
+
+def trials_of(sources: Iterable[Source]) -> pd.DataFrame:
+    """As `load_trials`."""
+    rows = [row for source in sources for row in _rows(source)]
+    return _typed(pd.DataFrame(rows, columns=_columns(rows)))
+
+
+def _rows(source: Source) -> Iterator[dict[str, Any]]:
+    tracker = source.tracker
     tracked = by_trial(tracker.records("trial")).values()
     by_seed = {(r.tags["configuration_id"], _seed(r)): r for r in tracked}
     # Two runs of one configuration are left by a kill while one takes the other's place.
@@ -51,22 +61,23 @@ def load_trials(experiment: str, tracking_uri: str | None = None) -> pd.DataFram
         configuration_id = record.tags["configuration_id"]
         configuration_runs[configuration_id] = record
         seeds.setdefault(configuration_id, set()).update(seeds_asked_for(record))
-    rows = [
-        _row(configuration_run, seed, by_seed.get((configuration_id, seed)))
-        for configuration_id, configuration_run in configuration_runs.items()
-        for seed in sorted(seeds[configuration_id])
-    ]
-    return _typed(pd.DataFrame(rows, columns=_columns(rows)))
+    for configuration_id, configuration_run in configuration_runs.items():
+        for seed in sorted(seeds[configuration_id]):
+            row = _row(configuration_run, seed, by_seed.get((configuration_id, seed)))
+            if source.label:
+                row = {EXPERIMENT: source.label} | row
+            yield row | {"configuration_id": source.id_of(configuration_id)}
 
 
 def load_curves(
-    experiment: str,
+    experiment: str | Sequence[str],
     tracking_uri: str | None = None,
     metrics: str | Sequence[str] = CURVE,
 ) -> pd.DataFrame:
     """The per-epoch metrics of every trial that has a run.
 
     Args:
+        experiment, tracking_uri: as of `load_trials`
         metrics: MLflow's names, or one, in nats per image, such as `train/loss` or `val/kl`
 
     Returns:
@@ -76,37 +87,26 @@ def load_curves(
     Raises:
         BadInput: as `load_trials`; and for a metric that there is not, or not every epoch.
     """
+    return curves_of(open_sources(experiment, tracking_uri), metrics)
+
+
+def curves_of(sources: Iterable[Source], metrics: str | Sequence[str] = CURVE) -> pd.DataFrame:
+    """As `load_curves`."""
     metrics = names_of(metrics)
     check_curves(metrics)
-    tracker = open_experiment(experiment, tracking_uri)
-    rows: list[tuple[Any, ...]] = []
-    for record in by_trial(tracker.records("trial")).values():
-        curves = [dict(tracker.curve(record.run_id, metric)) for metric in metrics]
-        tags = record.tags
-        trial = (tags["configuration_id"], tags["trial_id"], _seed(record), record.state)
-        rows += [
-            (*trial, epoch, *(curve.get(epoch, math.nan) for curve in curves))
-            for epoch in sorted(set().union(*curves))
-        ]
+    rows = [row for source in sources for row in _points(source, metrics)]
     identity = ["configuration_id", "trial_id", "seed", "state", "epoch"]
     return pd.DataFrame(rows, columns=[*identity, *metrics])
 
 
-def open_experiment(experiment: str, tracking_uri: str | None, typed: str | None = None) -> Reader:
-    """The MLflow experiment of that name.
-
-    Args:
-        typed: what stood for it on a command line
-
-    Raises:
-        BadInput: when there is none, or nothing tracks at `tracking_uri`.
-    """
-    uri = tracking_address(tracking_uri or default_uri())
-    check_reachable(uri, read_only=True)
-    tracker = Reader.find(uri, experiment)
-    if tracker is None:
-        raise not_tracked(experiment, uri, typed)
-    return tracker
+def _points(source: Source, metrics: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    for record in by_trial(source.tracker.records("trial")).values():
+        curves = [dict(source.tracker.curve(record.run_id, metric)) for metric in metrics]
+        tags = record.tags
+        configuration_id = source.id_of(tags["configuration_id"])
+        trial = (configuration_id, tags["trial_id"], _seed(record), record.state)
+        for epoch in sorted(set().union(*curves)):
+            yield (*trial, epoch, *(curve.get(epoch, math.nan) for curve in curves))
 
 
 def _seed(record: RunRecord) -> int:
@@ -149,7 +149,8 @@ def _columns(rows: list[dict[str, Any]]) -> list[str]:
     identity = ["run_id", "trial_id", "configuration_id", "seed", "state", "error"]
     present = dict.fromkeys(name for row in rows for name in row)
     fields = fields_among(present) if rows else FIELDS
-    known = [*identity, *VERSIONS, "yardstick", *fields, *FINAL_METRICS]
+    first = [EXPERIMENT] if EXPERIMENT in present else []
+    known = [*first, *identity, *VERSIONS, "yardstick", *fields, *FINAL_METRICS]
     return [*known, *(name for name in present if name not in known)]
 
 

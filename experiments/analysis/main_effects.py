@@ -15,13 +15,15 @@ from experiments.analysis.contrast import Contrasts
 from experiments.analysis.inference import LEVEL
 from experiments.analysis.statistics import holm
 from experiments.analysis.trial_columns import (
+    EXPERIMENT,
     NOT_TAKEN,
     VERSIONS,
     comparable,
     varying_fields,
     with_options_filled,
+    with_other_code,
 )
-from experiments.metrics import find_metric
+from experiments.metrics import find_criterion, find_metric
 from vae.configuration import NLL_FIELDS
 
 _MOST_VALUES = 10
@@ -51,8 +53,12 @@ def main_effects(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
         of the mean), `difference` (`better` minus `worse`), `difference_low`, `difference_high`
         (95 %, of each difference alone), `n_pairs` (trials paired), `n_seeds`, `p`,
         `p_corrected` (Holm, over all rows).
+
+    Raises:
+        BadInput: for a metric that ranks nothing.
     """
     check_trials(trials, [metric])
+    find_criterion(metric)
     design = _Design.of(trials, metric)
     rows = [effect.row(design) for effect in design.effects()]
     frame = pd.DataFrame(rows, columns=[*_EFFECT[:-1]])
@@ -146,13 +152,24 @@ class _Effect:
         }
 
     def by(self, other: str, design: _Design) -> dict[Any, np.ndarray]:
-        """The weights of the effect with each value of another axis."""
-        values = design.cells[other].to_numpy()
-        pairs: dict[Any, list[tuple[int, int]]] = {}
+        """The weights of the effect with each value of another axis, all else equal: over what
+        there is with every value, since elsewhere the effect may be another for other reasons.
+        """
+        of_value = design.cells[other].to_numpy()
+        kin = (self.axis, other, f"{self.axis}.", f"{other}.")
+        rest = [n for n in design.varying if n not in kin[:2] and not n.startswith(kin[2:])]
+        keys = list(design.cells[rest].itertuples(index=False, name=None))
+        pairs: dict[Any, dict[tuple[Any, ...], list[tuple[int, int]]]] = {}
         for i, j in self.pairs:
-            if values[i] == values[j]:
-                pairs.setdefault(values[i], []).append((i, j))
-        return {value: _weights(those, len(design.cells)) for value, those in pairs.items()}
+            if of_value[i] == of_value[j] and of_value[i] != NOT_TAKEN:
+                pairs.setdefault(of_value[i], {}).setdefault(keys[i], []).append((i, j))
+        shared = set.intersection(*map(set, pairs.values())) if pairs else set()
+        if not shared:
+            return {}
+        return {
+            value: _weights([pair for key in shared for pair in those[key]], len(design.cells))
+            for value, those in pairs.items()
+        }
 
 
 def _weights(pairs: Sequence[tuple[int, int]], n_cells: int) -> np.ndarray:
@@ -183,9 +200,10 @@ class _Design:
 
     @classmethod
     def of(cls, trials: pd.DataFrame, metric: str) -> _Design:
+        trials = with_other_code(trials)
         finished = trials[(trials["state"] == "finished") & np.isfinite(trials[metric])]
         finished = with_options_filled(finished)
-        varying = varying_fields(trials)
+        varying = _axes(trials)
         scale = comparable(finished, find_metric(metric).scale)
         cells = finished.drop_duplicates("configuration_id").reset_index(drop=True)
         pivot = finished.pivot(index="configuration_id", columns="seed", values=metric)
@@ -194,8 +212,7 @@ class _Design:
         axes = [
             axis
             for axis in varying
-            if axis not in ("dataset", *NLL_FIELDS, *VERSIONS)
-            and cells[axis].nunique() <= _MOST_VALUES
+            if axis not in ("dataset", *NLL_FIELDS) and cells[axis].nunique() <= _MOST_VALUES
         ]
         return cls(
             cells=cells,
@@ -230,6 +247,17 @@ class _Design:
                 yield _Effect(axis, first, second, pairs)
             else:
                 yield _Effect(axis, second, first, [(j, i) for i, j in pairs])
+
+
+def _axes(trials: pd.DataFrame) -> list[str]:
+    """No number depends on which experiment asked for it: unless a configuration is in several,
+    what differs in one field alone is compared across them.
+    """
+    varying = [name for name in varying_fields(trials) if name not in VERSIONS]
+    fields = [name for name in varying if name != EXPERIMENT]
+    first = trials.drop_duplicates("configuration_id")
+    in_several = bool(first.duplicated(fields).any()) if fields else len(first) > 1
+    return varying if in_several else fields
 
 
 def _in_order(values: Mapping[Any, object]) -> list[Any]:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.race import RaceState, race
-from experiments.analysis.trial_columns import comparable
-from experiments.metrics import find_metric
+from experiments.analysis.trial_columns import comparable, with_other_code
+from experiments.metrics import find_criterion, find_metric
 from experiments.spec.racing import Racing
 
 
@@ -31,6 +31,8 @@ def replay_race(
         "identical", "not distinguishable" (with all seeds), "failed"; empty where results are
         missing, so that the race cannot be held to its end.
     """
+    find_criterion(metric)
+    trials = with_other_code(trials)
     rules = Racing(max(first, 2), equal_within)
     rows = []
     for _, group in trials.groupby(comparable(trials, find_metric(metric).scale), sort=False):

@@ -1,18 +1,25 @@
-"""Compare the configurations of an experiment by their means over seeds."""
+"""Compare the configurations of an experiment, or of several, by their means over seeds."""
 
 from __future__ import annotations
 
 import math
 import sys
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from experiments.cli import Parser, check_can_be_made, run_command
 from experiments.spec.yaml_files import code_folder, parse_yaml
 from experiments.tracking.uris import default_uri, help_of_default_uri, tracking_address
 from vae.configuration import check_field
-from vae.errors import BadInput
+from vae.errors import BadInput, at
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.analysis.sources import Source
+    from experiments.reporting.findings import Findings
 
 
 def main() -> NoReturn:
@@ -24,62 +31,116 @@ def _main() -> int:
     parser = _parser()
     arguments = parser.parse_args()
     if arguments.failures:
-        parser.refuse_others(arguments, "--failures", ("experiment", "tracking_uri"))
+        parser.refuse_others(arguments, "--failures", ("experiments", "tracking_uri"))
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
 
-    from experiments.analysis.asked import keep_only, not_asked_for, with_only
-    from experiments.analysis.load import load_curves, load_trials, open_experiment
-    from experiments.analysis.naming import find_meant
-    from experiments.metrics import FINAL_METRICS
-    from experiments.reporting.findings import answer
-    from experiments.reporting.tables import as_text
-    from experiments.reporting.terminal import print_answer
-    from experiments.tracking.reachable import check_reachable
-    from experiments.tracking.study_summary import TAG, StudySummary
-
-    if arguments.metric not in FINAL_METRICS:
-        raise BadInput(f"--metric {arguments.metric}: should be one of {', '.join(FINAL_METRICS)}")
-    check_reachable(arguments.tracking_uri, read_only=True)
-    meant = find_meant(arguments.experiment, arguments.tracking_uri)
-    name = meant.name
-    if meant.remark:
-        print(f"note: {meant.remark}", file=sys.stderr)
-    tracker = open_experiment(name, arguments.tracking_uri, arguments.experiment)
-    trials = load_trials(name, arguments.tracking_uri)
-    if trials.empty:
-        raise BadInput(f"experiment '{name}' has no trials: no sweep has written to it")
-    if arguments.only:
-        trials = keep_only(trials, arguments.only)
-    elif meant.file is not None and (remark := not_asked_for(meant.file, trials)):
-        print(f"note: {remark}", file=sys.stderr)
+    _check(arguments)
+    sources, files = _sources(arguments)
+    trials = _trials(sources, files, arguments.only)
     if arguments.failures:
         from experiments.reporting.failures import print_failures
 
-        print_failures(name, trials, tracker)
+        print_failures(sources[0].name, trials, sources[0].tracker)
         return 0
-    study_summary = StudySummary.from_json(tracker.experiment_tag(TAG))
-    control, equal_within = arguments.control, arguments.equal_within
-    title = with_only(name, arguments.only)
-    findings = answer(title, trials, arguments.metric, study_summary, control, equal_within)
+    findings = _findings(sources, trials, arguments)
     if arguments.format != "table":
-        print(as_text(findings.summary, arguments.format), end="")
-    if arguments.format == "table" or arguments.out is not None:
-        curves = load_curves(name, arguments.tracking_uri)
-        curves = curves[curves["configuration_id"].isin(trials["configuration_id"])]
-        if arguments.format == "table":
-            print_answer(findings, curves)
-        if arguments.out is not None:
-            from experiments.reporting.folder import write_report  # matplotlib takes its time
+        from experiments.reporting.tables import as_text
 
-            write_report(arguments.out, findings, curves, tracker)
+        print(as_text(findings, arguments.format), end="")
+    if arguments.format == "table" or arguments.out is not None:
+        _show(findings, sources, arguments)
+    if len(sources) == 1 and not arguments.only:
+        from experiments.reporting.description import write_description
+
+        write_description(findings, sources[0].tracker, arguments.out)
     if arguments.register is not None:
         from experiments.models.register import register_best  # torch takes its time to import
 
-        uri, trusted = arguments.tracking_uri, arguments.trust_code
-        folder = code_folder(arguments.experiment)
-        print(register_best(name, uri, arguments.register, trusted, folder, arguments.only))
+        uri, trusted = sources[0].tracker.uri, arguments.trust_code
+        folder = code_folder(arguments.experiments[0])
+        name, only = sources[0].name, arguments.only
+        print(register_best(name, uri, arguments.register, trusted, folder, only))
     return 0
+
+
+def _check(arguments: Namespace) -> None:
+    from experiments.metrics import find_criterion
+
+    with at("--metric"):
+        find_criterion(arguments.metric)
+    if len(arguments.experiments) > 1 and arguments.register is not None:
+        raise BadInput("--register: takes the best of one experiment; name one")
+    if len(arguments.experiments) > 1 and arguments.failures:
+        raise BadInput("--failures: tells what failed in one experiment; name one")
+
+
+def _sources(arguments: Namespace) -> tuple[list[Source], list[Path | None]]:
+    """The experiments that are meant, and the files that ask their questions."""
+    from experiments.analysis.naming import find_meant
+    from experiments.analysis.sources import labelled, open_source, split_address
+    from experiments.tracking.reachable import check_reachable
+
+    found, files = [], []
+    for typed in arguments.experiments:
+        uri, text = split_address(typed, arguments.tracking_uri)
+        check_reachable(uri, read_only=True)
+        meant = find_meant(text, uri)
+        if meant.remark:
+            print(f"note: {meant.remark}", file=sys.stderr)
+        found.append(open_source(meant.name, uri, text))
+        files.append(meant.file)
+    return labelled(found), files
+
+
+def _trials(
+    sources: Sequence[Source], files: Sequence[Path | None], only: Sequence[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Of all sources, those that are to be shown."""
+    from experiments.analysis.asked import keep_only, not_asked_for
+    from experiments.analysis.load import trials_of
+
+    trials = trials_of(sources)
+    for source, file in zip(sources, files, strict=True):
+        mine = source.own(trials)
+        if mine.empty:
+            raise BadInput(f"experiment '{source.name}' has no trials: no sweep has written to it")
+        if not only and file is not None and (remark := not_asked_for(file, mine)):
+            print(f"note: {remark}", file=sys.stderr)
+    return keep_only(trials, only) if only else trials
+
+
+def _findings(sources: Sequence[Source], trials: pd.DataFrame, arguments: Namespace) -> Findings:
+    from experiments.analysis.asked import with_only
+    from experiments.analysis.sources import title
+    from experiments.reporting.findings import answer
+    from experiments.tracking.study_summary import TAG, StudySummary
+
+    study_summary = None
+    if len(sources) == 1:
+        study_summary = StudySummary.from_json(sources[0].tracker.experiment_tag(TAG))
+    return answer(
+        with_only(title(sources), arguments.only),
+        trials,
+        arguments.metric,
+        study_summary,
+        arguments.control,
+        arguments.equal_within,
+    )
+
+
+def _show(findings: Findings, sources: Sequence[Source], arguments: Namespace) -> None:
+    from experiments.analysis.load import curves_of
+    from experiments.reporting.terminal import print_answer
+
+    curves = curves_of(sources)
+    curves = curves[curves["configuration_id"].isin(findings.trials["configuration_id"])]
+    if arguments.format == "table":
+        print_answer(findings, curves)
+    if arguments.out is not None:
+        from experiments.reporting.folder import write_report  # matplotlib takes its time
+
+        write_report(arguments.out, findings, curves, sources)
 
 
 def _fields(text: str) -> dict[str, Any]:
@@ -89,8 +150,11 @@ def _fields(text: str) -> dict[str, Any]:
         field, equals, value = part.partition("=")
         if not equals or not value.strip():
             raise ArgumentTypeError(f"should be key=value,key=value (got {part!r})")
+        name = field.strip()
         try:
-            fields[field.strip()] = check_field(field.strip(), parse_yaml(value))
+            # Of several experiments, which one is a field as well.
+            of_experiment = name == "experiment"
+            fields[name] = value if of_experiment else check_field(name, parse_yaml(value))
         except BadInput as error:
             raise ArgumentTypeError(str(error)) from error
     return fields
@@ -109,7 +173,13 @@ def _difference(text: str) -> float:
 def _parser() -> Parser:
     parser = Parser(__doc__)
     add = parser.add_argument
-    add("experiment", help="a YAML file, the name of one, or the name of an MLflow experiment")
+    add(
+        "experiments",
+        nargs="+",
+        metavar="EXPERIMENT",
+        help="a YAML file, the name of one, or the name of an MLflow experiment; URI#NAME is one "
+        "of another tracking store; of several, one comparison is made, paired by seed",
+    )
     add(
         "--tracking-uri",
         type=tracking_address,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from experiments.execution.process import surroundings
 from experiments.models.load import SelectedRun
-from experiments.tracking.provenance import provenance
+from experiments.tracking.provenance import COMMIT, COMMITS, provenance
 from experiments.tracking.run_record import attempts
 from vae.components import user_code
 from vae.configuration import NUMBERS_VERSION, Trial
@@ -32,11 +32,11 @@ def computed_with(chosen: SelectedRun) -> dict[str, str]:
     """What the run says of itself, by what people call it; what it does not say is left out."""
     tags = chosen.run.tags
     versions = json.loads(tags.get("versions", "{}"))
-    commit = tags.get("mlflow.source.git.commit", "")
+    commits = attempts(tags.get(COMMITS, tags.get(COMMIT)))
     facts = {
         VERSION: tags.get("numbers_version", ""),
-        "commit": commit[:12],
-        "uncommitted changes": _changes(chosen) if commit else "",
+        "commit": " → ".join(commit[:12] for commit in commits),
+        "uncommitted changes": _changes(chosen) if commits else "",
         **{name: versions.get(name, "") for name in _PACKAGES},
         **{name: tags.get(name, "") for name in _ATTEMPTS},
         "data": chosen.tracker.dataset_digest(chosen.run.run_id),
@@ -79,9 +79,11 @@ def computes_with(trial: Trial, data_dir: Path, device: str) -> dict[str, str]:
 
 
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
-    """What both say and is not the same: its name, and `before → now`."""
+    """What both say and is not the same: its name, and `before → now`, or `one and another → now`
+    of a run that went on elsewhere.
+    """
     return {
-        name: f"{then[name]} → {now[name]}"
+        name: f"{' and '.join(attempts(then[name]))} → {now[name]}"
         for name in then
         if name in now and attempts(then[name]) != [now[name]]
     }

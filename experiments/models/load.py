@@ -169,8 +169,10 @@ def best_of_experiment(
     from experiments.analysis.asked import keep_only
     from experiments.analysis.comparison import compare
     from experiments.analysis.load import load_trials  # pandas takes its time to import
+    from experiments.analysis.trial_columns import of_today
 
-    ranking = compare(keep_only(load_trials(name, uri), only), _CHOOSES)
+    trials = of_today(keep_only(load_trials(name, uri), only))
+    ranking = compare(trials, _CHOOSES)
     if ranking.empty:
         raise BadInput(f"experiment '{name}': no trial has finished yet")
     if ranking["group"].nunique() > 1:

@@ -114,6 +114,22 @@ def describe_fields(row: pd.Series, fields: Sequence[str]) -> str:
     return " ".join(filter(None, (describe_field(name, row[name]) for name in fields)))
 
 
+def grouped_rows(findings: Findings) -> list[list[pd.Series]]:
+    """Summary rows in the order of the comparison, group by group; without a result, at the end.
+
+    Each has also `verdict`, `difference`, `group`, missing where there is no result.
+    """
+    summary = findings.summary.set_index("configuration_id", drop=False)
+    verdicts = findings.comparison.set_index("configuration_id")[["verdict", "difference", "group"]]
+    joined = summary.join(verdicts)
+    groups = [
+        [joined.loc[i] for i in group["configuration_id"]]
+        for _, group in findings.comparison.groupby("group", sort=False)
+    ]
+    rest = joined[joined["group"].isna()]
+    return [*groups, [row for _, row in rest.iterrows()]]
+
+
 def mean_and_interval(row: pd.Series, metric: str) -> str:
     """`-33.04 ± 0.31`: the mean and half the 95 % interval."""
     mean = row[f"{metric}.mean"]

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from experiments.analysis.trial_columns import is_missing
 from experiments.formatting import format_number, format_value
 from experiments.metrics import YARDSTICK
-from experiments.reporting import latent_plots, plots
+from experiments.reporting import latent_plots, notes, plots
 from experiments.reporting.findings import (
     Findings,
     mean_and_interval,
@@ -85,6 +85,9 @@ def render(
         conclusions=[*conclusions(findings), *all_collapsed(findings)],
         group_conclusions=group_conclusions(findings),
         method=method(findings),
+        yardstick_note=notes.of_yardstick(findings),
+        metric_note=notes.of_metric(findings),
+        shows_metric=findings.metric != YARDSTICK,
         yardstick_table=_comparison_table(findings, findings.yardstick, YARDSTICK),
         metric_table=_comparison_table(findings, findings.comparison, findings.metric),
         values_picture=plots.values_by_configuration(findings) if some else None,
@@ -130,7 +133,7 @@ _TOP = ("best", "control", "identical", "equal", "not distinguishable")
 
 def _comparison_table(findings: Findings, comparison: pd.DataFrame, metric: str) -> Table:
     names = [*findings.fields, "n", metric, f"vs {findings.rival}"]
-    names += ["95 % interval", "p (corrected)", "verdict", "seeds to show it", "effect size"]
+    names += ["95 % interval", "p (corrected)", "verdict", "seeds needed", "effect size"]
     names += [f"P({findings.rival} is better)", *_spread(findings, metric)]
     text_columns = {*findings.fields, "verdict"}
     columns = [Column(name, numeric=name not in text_columns) for name in names]
@@ -159,7 +162,7 @@ def _comparison_table(findings: Findings, comparison: pd.DataFrame, metric: str)
 
 def _spread(findings: Findings, metric: str) -> list[str]:
     """Statistics of the summary that a table shows; an interquartile mean needs many seeds."""
-    return [s for s in ("std", "iqm", "min", "max") if f"{metric}.{s}" in findings.summary]
+    return [s for s in ("std", "iqm") if f"{metric}.{s}" in findings.summary]
 
 
 def _no_result(pruned: bool) -> Cell:

@@ -36,7 +36,7 @@ def kl_charts(findings: Findings, kls: Kls) -> str | None:
     n_columns = min(_COLUMNS, len(ranked))
     n_rows = math.ceil(len(ranked) / n_columns)
     with mpl.rc_context({**SETTINGS, "font.size": 7}):
-        figure = Figure(figsize=(2.1 * n_columns, 1.55 * n_rows), layout="constrained")
+        figure = Figure(figsize=(2.6 * n_columns, 1.7 * n_rows), layout="constrained")
         charts = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
         for axes, configuration_id in zip(charts.flat, ranked, strict=False):
             kl = kls[configuration_id]
@@ -91,7 +91,7 @@ def _point(rows: pd.DataFrame, configuration_id: str) -> _Point:
 def _chart(lines: dict[str, list[_Point]]) -> str:
     """Where there are more lines than looks, the others are grey."""
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(4.6, 3.4))
+        figure = Figure(figsize=(5.2, 3.8))
         axes = figure.subplots()
         betas = {point.beta for points in lines.values() for point in points}
         for k, (label, points) in enumerate(lines.items()):

@@ -61,10 +61,12 @@ def patience_note(findings: Findings, curves: pd.DataFrame) -> str:
     if "patience" not in trials or curves.empty:
         return ""
     patient = trials[(trials["patience"] > 0) & (trials["state"] == "finished")]
-    trained = curves.groupby("trial_id")["epoch"].max().reindex(patient["trial_id"]).dropna()
+    key = ["configuration_id", "seed"]
+    allowed = patient.set_index(key)["epochs"]
+    trained = curves.groupby(key)["epoch"].max().reindex(allowed.index).dropna()
     if trained.empty:
         return ""
-    allowed = patient.set_index("trial_id").loc[trained.index, "epochs"]
+    allowed = allowed.loc[trained.index]
     n_early = int((trained < allowed).sum())
     return (
         f"Patience ended {n_early} of {len(trained)} trials early: {int(trained.sum())} of "

@@ -27,6 +27,18 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 _STYLES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+_WIDE = 10.4
+"""Inches that fill a report's page, so that text keeps its size."""
+
+_WIDE_CHART = (_WIDE, 4.2)
+_CHART = (5.2, 3.4)
+"""Of two side by side."""
+
+_BAND_SEEDS = 3
+
+_MOST_CELLS = 12
+"""Of a heat map's side."""
+
 SETTINGS: Any = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and the file stays small
     "svg.hashsalt": "report",  # the same picture is the same text
@@ -63,68 +75,90 @@ def look(k: int) -> dict[str, Any]:
 
 
 def learning_curves(findings: Findings, curves: pd.DataFrame) -> list[tuple[str, str]]:
-    """(title, SVG) of the mean return per epoch, one picture per data set, loss and transform.
+    """(title, SVG) of the return per epoch, one picture per data set, loss and transform.
 
-    The band is the 95 % t-interval of the mean over seeds. Where there are more configurations
-    than looks, the best have one and the others are grey.
+    Thin lines are single seeds, the thick one is their mean, the band its 95 % t-interval, from
+    three seeds on: that of two is 13 standard errors wide and hides all else. Where there are
+    more configurations than looks, the best have one and the others are grey.
     """
     first = findings.trials.drop_duplicates("configuration_id").set_index("configuration_id")
     rank = {i: k for k, i in enumerate(findings.summary["configuration_id"])}
     have_curves = set(curves["configuration_id"])
-    pictures = []
+    groups = []
     for names, rows in first.groupby(list(RETURN_SCALE_FIELDS), sort=False):
-        ids = rows.index
-        shown = sorted((i for i in ids if i in have_curves), key=rank.__getitem__)
+        shown = sorted((i for i in rows.index if i in have_curves), key=rank.__getitem__)
         if shown:
-            labels = {i: plain(findings.label(i)) for i in shown[: len(COLOURS)]}
-            pictures.append((" ".join(map(str, names)), _curves_of(shown, labels, curves)))
+            groups.append((" ".join(map(str, names)), shown))
+    size = _CHART if len(groups) > 1 else _WIDE_CHART
+    pictures = []
+    for title, shown in groups:
+        labels = {i: plain(findings.label(i)) for i in shown[: len(COLOURS)]}
+        pictures.append((title, _curves_of(shown, labels, curves, size)))
     return pictures
 
 
-def _curves_of(ids: list[str], labels: dict[str, str], curves: pd.DataFrame) -> str:
+def _curves_of(
+    ids: list[str], labels: dict[str, str], curves: pd.DataFrame, size: tuple[float, float]
+) -> str:
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(4.2, 2.8) if len(ids) == len(labels) else (6.4, 4.2))
+        figure = Figure(figsize=size)
         axes = figure.subplots()
+        mine = dict(list(curves.groupby("configuration_id")))
         for k, configuration_id in enumerate(ids):
-            mine = curves[curves["configuration_id"] == configuration_id]
-            table = mine.pivot(index="epoch", columns="seed", values="val/return").dropna()
-            _curve(axes, table, labels.get(configuration_id), look(k))
+            _curve(axes, mine[configuration_id], labels.get(configuration_id), look(k))
         axes.set_xlabel("epoch")
         axes.set_ylabel("val/return")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.legend(frameon=False, fontsize=8)
         return as_svg(figure)
 
 
-def _curve(axes: Axes, table: pd.DataFrame, label: str | None, style: dict[str, Any]) -> None:
-    """Args: table: by epoch and seed; label: None for one among many"""
-    epochs, values = table.index.to_numpy(), table.to_numpy()
+def _curve(axes: Axes, mine: pd.DataFrame, label: str | None, style: dict[str, Any]) -> None:
+    """Args: mine: one configuration's curves; label: None for one among many"""
+    table = mine.pivot(index="epoch", columns="seed", values="val/return")
+    finished = mine.loc[mine["state"] == "finished", "seed"].unique()
+    whole = (table[finished] if len(finished) else table).dropna()
+    epochs, values = whole.index.to_numpy(), whole.to_numpy()
     if label is None:
         axes.plot(epochs, values.mean(axis=1), color="0.75", linewidth=0.8, zorder=1)
         return
+    thin = {"color": style["color"], "linewidth": 0.6, "alpha": 0.5}
+    axes.plot(table.index, table.to_numpy(), marker="" if len(table) > 1 else ".", **thin)
+    axes.plot(epochs, values.mean(axis=1), label=label, markersize=3, linewidth=1.8, **style)
+    if values.shape[1] < _BAND_SEEDS:
+        return
     intervals = np.array([t_interval(row) for row in values]).reshape(-1, 2)
-    axes.plot(epochs, values.mean(axis=1), label=label, markersize=3, **style)
-    axes.fill_between(epochs, *intervals.T, color=style["color"], alpha=0.2, linewidth=0)
+    axes.fill_between(epochs, *intervals.T, color=style["color"], alpha=0.12, linewidth=0)
 
 
 def values_by_configuration(findings: Findings) -> str:
-    """Every trial's yardstick, with mean and 95 % interval of each configuration, best on top."""
-    ranked = list(findings.yardstick["configuration_id"])
-    finished = findings.trials[findings.trials["state"] == "finished"]
+    """Every trial's yardstick, with mean and 95 % interval of each configuration, best on top; each
+    group in which the yardstick ranks has axes of its own.
+    """
+    groups = dict(list(findings.yardstick.groupby("group", sort=False)["configuration_id"]))
+    heights = [len(ids) for ids in groups.values()]
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(6.4, 0.6 + 0.28 * len(ranked)))
-        axes = figure.subplots()
-        labels = []
-        for k, configuration_id in enumerate(ranked):
-            rows = finished[finished["configuration_id"] == configuration_id]
-            values = rows[YARDSTICK].to_numpy(dtype=float)
-            labels.append(plain(findings.label(configuration_id)))
-            axes.plot(values, [k] * len(values), "o", color=COLOURS[5], markersize=4, alpha=0.8)
-            _interval(axes, k, float(values.mean()), *t_interval(values))
-        axes.set_yticks(range(len(ranked)), labels)
-        axes.set_ylim(len(ranked) - 0.5, -0.5)
-        axes.set_xlabel(f"{YARDSTICK} in nats per image (lower is better)")
+        figure = Figure(
+            figsize=(_WIDE, 0.28 * sum(heights) + 0.9 * len(groups)), layout="constrained"
+        )
+        charts = figure.subplots(len(groups), height_ratios=heights, squeeze=False)
+        for axes, (name, ids) in zip(charts.flat, groups.items(), strict=True):
+            _values(axes, findings, list(ids))
+            if len(groups) > 1:
+                axes.set_title(plain(name), loc="left", fontsize=9)
+        charts.flat[-1].set_xlabel(f"{YARDSTICK} in nats per image (lower is better)")
         return as_svg(figure)
+
+
+def _values(axes: Axes, findings: Findings, ranked: list[str]) -> None:
+    finished = findings.trials[findings.trials["state"] == "finished"]
+    of = finished.groupby("configuration_id")[YARDSTICK]
+    for k, configuration_id in enumerate(ranked):
+        values = of.get_group(configuration_id).to_numpy(dtype=float)
+        axes.plot(values, [k] * len(values), "o", color=COLOURS[5], markersize=4, alpha=0.8)
+        _interval(axes, k, float(values.mean()), *t_interval(values))
+    axes.set_yticks(range(len(ranked)), [plain(findings.label(i)) for i in ranked])
+    axes.set_ylim(len(ranked) - 0.5, -0.5)
 
 
 def _interval(axes: Axes, y: float, mean: float, low: float, high: float) -> None:
@@ -139,7 +173,7 @@ def main_effect_intervals(findings: Findings) -> str | None:
     if effects.empty:
         return None
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(6.4, 0.6 + 0.32 * len(effects)))
+        figure = Figure(figsize=(_WIDE, 0.6 + 0.32 * len(effects)))
         axes = figure.subplots()
         labels = []
         for k, (_, row) in enumerate(effects.iterrows()):
@@ -155,13 +189,20 @@ def main_effect_intervals(findings: Findings) -> str | None:
 
 
 def heat_maps(findings: Findings) -> Iterator[tuple[str, str]]:
-    """(title, SVG) of the mean yardstick for every pair of axes, over all else."""
+    """(title, SVG) of the mean yardstick for every pair of axes, over all else; of each group in
+    which it ranks.
+    """
     finished = findings.trials[findings.trials["state"] == "finished"]
-    axes_names = [f for f in findings.fields if findings.trials[f].nunique() > 1]
-    for first, second in itertools.combinations(axes_names, 2):
-        table = finished.pivot_table(index=first, columns=second, values=YARDSTICK)
-        if table.size > 1:
-            yield f"{first} × {second}", _heat_map(table)
+    groups = findings.yardstick.groupby("group", sort=False)["configuration_id"]
+    for name, ids in groups:
+        rows = finished[finished["configuration_id"].isin(ids)]
+        n_values = {f: rows[f].nunique() for f in findings.fields}
+        axes_names = [f for f, n in n_values.items() if 1 < n <= _MOST_CELLS]
+        for first, second in itertools.combinations(axes_names, 2):
+            table = rows.pivot_table(index=first, columns=second, values=YARDSTICK)
+            if table.size > 1:
+                of = f"{name}: " if groups.ngroups > 1 else ""
+                yield f"{of}{first} × {second}", _heat_map(table)
 
 
 def _heat_map(table: pd.DataFrame) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from experiments.analysis.inference import LEVEL, UNKNOWN
 from experiments.analysis.noise import PRIOR_FREEDOM
 from experiments.analysis.power import MOST_SEEDS
-from experiments.analysis.trial_columns import comparable
+from experiments.analysis.trial_columns import OTHER_CODE, comparable, with_other_code
 from experiments.formatting import count, format_number, format_value
 from experiments.metrics import YARDSTICK, find_metric
 from experiments.reporting.findings import Findings, mean_and_interval
@@ -34,7 +34,7 @@ def conclusions(findings: Findings) -> list[str]:
 
 def group_conclusions(findings: Findings) -> list[str]:
     """The same for the metric that was asked for, in each group in which it compares."""
-    if find_metric(findings.metric).compares_losses:
+    if findings.metric == YARDSTICK:
         return []
     told = [
         _group(findings, group, findings.metric)
@@ -201,28 +201,44 @@ _APART = {
     "yardstick": "pixels",
     "numbers_version": "version of the numbers",
     "data_digest": "content of the data",
+    "dataset": "data set",
+    OTHER_CODE: "code",
+    "val_size": "number of validation images",
 }
 """Columns of trials in words."""
 
 
+def differing(findings: Findings, metric: str) -> list[str]:
+    """What makes groups between which a metric does not rank, in words."""
+    trials = with_other_code(findings.trials)
+    finished = trials[trials["state"] == "finished"]
+    columns = comparable(finished, find_metric(metric).scale)
+    return [_APART.get(c, c) for c in columns if finished[c].nunique(dropna=False) > 1]
+
+
+def listing(names: Sequence[str]) -> str:
+    """`loss, transform and version of the numbers`; nothing of nothing."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
 def _apart(findings: Findings) -> Iterator[str]:
     """What must not be compared is not, and this says so."""
-    finished = findings.trials[findings.trials["state"] == "finished"]
-    columns = comparable(finished, find_metric(YARDSTICK).scale)
-    apart = [_APART.get(c, c) for c in columns if finished[c].nunique(dropna=False) > 1]
-    if apart:
-        yield f"Across these groups nothing ranks: their {YARDSTICK} is of other {_and(apart)}."
-
-
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if apart := differing(findings, YARDSTICK):
+        yield f"Across these groups nothing ranks: their {YARDSTICK} is of other {listing(apart)}."
 
 
 # --------------------------------------------------------------------------- effects
 
 
+_MOST_PAIRS = 3
+"""Of an axis's values that are told one by one: those of three values."""
+
+
 def _effects(effects: pd.DataFrame, interactions: pd.DataFrame, metric: str) -> Iterator[str]:
-    """Where an effect depends on another axis, that is said instead of its mean."""
+    """Where an effect depends on another axis, that is said instead of its mean; of an axis of many
+    values, how its best one differs from the others.
+    """
+    effects = _told(effects)
     key = ["axis", "better", "worse"]
     depends = dict(list(interactions.groupby(key, sort=False)))
     for _, row in effects.iterrows():
@@ -232,6 +248,16 @@ def _effects(effects: pd.DataFrame, interactions: pd.DataFrame, metric: str) -> 
         else:
             for other, of_other in parts.groupby("other", sort=False):
                 yield _interaction(str(other), of_other, metric)
+
+
+def _told(effects: pd.DataFrame) -> pd.DataFrame:
+    kept = []
+    for _, rows in effects.groupby("axis", sort=False):
+        if len(rows) > _MOST_PAIRS:
+            best = rows["better"].mode().iloc[0]
+            rows = rows[(rows["better"] == best) | (rows["worse"] == best)]
+        kept.append(rows)
+    return pd.concat(kept) if kept else effects
 
 
 def _interaction(other: str, rows: pd.DataFrame, metric: str) -> str:

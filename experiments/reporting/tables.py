@@ -1,4 +1,4 @@
-"""Summaries in the forms that programs and papers read."""
+"""Answers in the forms that programs and papers read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.trial_columns import is_missing
+from experiments.reporting.findings import Findings
+from experiments.reporting.paper import as_latex, as_markdown
 
 
-def as_text(summary: pd.DataFrame, form: str) -> str:
-    """csv or json with full precision; markdown or latex for reading."""
+def as_text(findings: Findings, form: str) -> str:
+    """csv or json: the whole summary with full precision; markdown or latex: as a paper prints."""
+    summary = findings.summary
     forms: dict[str, Callable[[], str]] = {
         "csv": lambda: summary.to_csv(index=False),
-        "markdown": lambda: summary.to_markdown(index=False, floatfmt=".3f") + "\n",
-        "latex": lambda: summary.to_latex(index=False, float_format="%.3f", escape=True),
+        "markdown": lambda: as_markdown(findings),
+        "latex": lambda: as_latex(findings),
         "json": lambda: as_json(summary),
     }
     return forms[form]()

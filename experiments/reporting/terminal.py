@@ -14,9 +14,20 @@ from rich.text import Text
 from experiments.cli import plain_console
 from experiments.formatting import format_number
 from experiments.metrics import YARDSTICK
-from experiments.reporting.findings import Findings, mean_and_interval, unfinished
+from experiments.reporting.findings import (
+    Findings,
+    grouped_rows,
+    mean_and_interval,
+    unfinished,
+)
 from experiments.reporting.latents import all_collapsed
-from experiments.reporting.sentences import conclusions, method
+from experiments.reporting.sentences import (
+    conclusions,
+    differing,
+    group_conclusions,
+    listing,
+    method,
+)
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH = 8
@@ -46,7 +57,8 @@ def print_answer(findings: Findings, curves: pd.DataFrame) -> None:
     for line in unfinished(findings.trials, findings.fields):
         console.print(line, style="yellow")
     console.print()
-    for sentence in [*conclusions(findings), *all_collapsed(findings)]:
+    asked = group_conclusions(findings) if findings.metric != "return" else []
+    for sentence in [*conclusions(findings), *asked, *all_collapsed(findings)]:
         console.print(f"• {sentence}")
     console.print(f"• {method(findings)}", style="dim")
 
@@ -87,7 +99,7 @@ def _metrics(findings: Findings) -> list[str]:
 
 def _columns(findings: Findings, curves: pd.DataFrame) -> dict[str, Column]:
     """All that there are, by name."""
-    groups = _grouped(findings)
+    groups = grouped_rows(findings)
     cells: dict[str, Callable[[pd.Series], str | Text]] = {
         _LABEL: lambda row: findings.label(row["configuration_id"]),
         _COUNT: _count,
@@ -99,11 +111,11 @@ def _columns(findings: Findings, curves: pd.DataFrame) -> dict[str, Column]:
 
 
 def _table_of(columns: Mapping[str, Column], findings: Findings) -> Table:
-    scale = "groups are not to be compared" if findings.comparison["group"].nunique() > 1 else ""
+    apart = listing(differing(findings, findings.metric))
     table = Table(
         title=f"{findings.name}: {findings.metric}, mean over seeds ± 95 % interval",
         title_justify="left",
-        caption=scale and f"{scale} by {findings.metric}: other losses and transforms, other units",
+        caption=apart and f"{findings.metric} does not rank across groups: other {apart}",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -119,19 +131,6 @@ def _table_of(columns: Mapping[str, Column], findings: Findings) -> Table:
             table.add_row(*cells)
         table.add_section()
     return table
-
-
-def _grouped(findings: Findings) -> list[list[pd.Series]]:
-    """Summary rows in the order of the comparison, group by group; without a result, at the end."""
-    summary = findings.summary.set_index("configuration_id", drop=False)
-    verdicts = findings.comparison.set_index("configuration_id")[["verdict", "difference", "group"]]
-    joined = summary.join(verdicts)
-    groups = [
-        [joined.loc[i] for i in group["configuration_id"]]
-        for _, group in findings.comparison.groupby("group", sort=False)
-    ]
-    rest = joined[joined["group"].isna()]
-    return [*groups, [row for _, row in rest.iterrows()]]
 
 
 def _count(row: pd.Series) -> Text:

@@ -117,15 +117,23 @@ class StudyPlan:
                 around[kind] = next(takers).value
             yield from ((name, {**around, name: value}) for value in values)
 
+    def _resolved(self) -> list[Any]:
+        """What is not searched, said or not: fields, and options and code of all components."""
+        _, some = next(self.corners())
+        fields = self.resolver.effective({**self.fixed, **some})
+        plain = {k: v for k, v in fields.items() if "." not in k and k not in self.space}
+        parts = [(c.value, dict(c.options), c.digest) for c in self.components()]
+        options = {k: v for k, v in self.fixed.items() if "." in k}
+        return [plain, parts, options]
+
     def digest(self, seeds: Iterable[int], racing: bool) -> str:
         """Of all that decides which configurations are tried and what they are worth; a study
         with another digest is another study. How many to try may grow, and so may what is tried
         first and what is learned from.
         """
         space = {k: asdict(v) if isinstance(v, Range) else v for k, v in self.space.items()}
-        content = [space, dict(self.fixed), self.sampler, self.metric, self.pruner]
-        content += [c.digest for c in self.components() if c.digest]
-        text = json.dumps([*content, sorted(seeds), racing, NUMBERS_VERSION], sort_keys=True)
+        content = [NUMBERS_VERSION, space, self._resolved(), self.sampler, self.metric, self.pruner]
+        text = json.dumps([*content, sorted(seeds), racing], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -39,21 +39,19 @@ from experiments.sweep.stopping import StopWatch
 from experiments.sweep.study_stores import (
     StoreCheck,
     check_stores,
-    find_study,
+    lessons_left,
     open_study,
-    read_lessons,
 )
 from experiments.sweep.tasks import Tasks
 from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
 from experiments.tracking.run_record import OVER, STOPPED
-from experiments.tracking.shared_view import offer, where_to_look
+from experiments.tracking.shared_view import offer, sorted_by, where_to_look
 from experiments.tracking.study_summary import TAG
 from experiments.tracking.uris import checkpoint_folder
 from experiments.tracking.writer import ExperimentWriter
 from vae.components import user_code
-from vae.configuration import RETURN_SCALE_FIELDS
 from vae.data import decoded
 
 if TYPE_CHECKING:
@@ -88,7 +86,9 @@ def _run(
     engine: OpenEngine,
     deadline: float | None,
 ) -> Outcome:
-    lessons = _read_lessons(experiment, experiment.study, options) if experiment.study else []
+    storage, lessons = options.study_storage, list[Lessons]()
+    if experiment.study:
+        lessons = lessons_left(experiment, experiment.study, options.tracking_uri, storage)
     for component in sorted(experiment.datasets, key=lambda component: component.value):
         with counting_images() as on_progress:
             decoded.prepare(component, options.data_dir, on_progress=on_progress)
@@ -102,29 +102,11 @@ def _run(
     with sole_sweep(locks, options.shard) as workers_lock:
         study = None
         if experiment.study:
-            study = open_study(experiment, experiment.study, options.study_storage, lessons)
+            study = open_study(experiment, experiment.study, storage, lessons)
         tracker = ExperimentWriter.create(options.tracking_uri, experiment.name)
         snapshot = read_snapshot(tracker, experiment)
         sweep = _Sweep(experiment, options, places, archiving, tracker, snapshot, study, engine)
         return sweep.run(workers_lock, deadline)
-
-
-def _read_lessons(experiment: Experiment, plan: StudyPlan, options: Options) -> list[Lessons]:
-    if not plan.learn_from:
-        return []
-    study = find_study(experiment, plan, options.study_storage)
-    learned = study.learned_from if study else {}
-    return list(read_lessons(experiment, plan, options.tracking_uri, learned))
-
-
-def _sorted_by(experiment: Experiment) -> str:
-    """What MLflow's table sorts by: nll across what the return does not compare."""
-    axes = experiment.study.space if experiment.study else {}
-    varies = any(
-        axis in axes or len({c.flat[axis] for c in experiment.configurations}) > 1
-        for axis in RETURN_SCALE_FIELDS
-    )
-    return "nll" if varies or experiment.metric != "return" else "return"
 
 
 class _Sweep:
@@ -231,12 +213,10 @@ class _Sweep:
         for remark in self._remarks():
             self._shown.on_event(Notice("study", remark))
         interruption = ""
-        with interruptible(deadline):
+        with interruptible(deadline) as strikes:
             try:
-                self._begin()
-                if self._tasks.any():
-                    with self._shown:
-                        self._drive(workers_lock)
+                with strikes.as_themselves():
+                    self._begin_and_drive(workers_lock)
             except KeyboardInterrupt as interrupt:
                 self._tasks.interrupt()
                 out_of_time = isinstance(interrupt, OutOfTime)
@@ -255,11 +235,17 @@ class _Sweep:
         learned = self._study.learned_from.values() if self._study else ()
         return [*learned, *(self._stores.remarks if self._stores else ())]
 
+    def _begin_and_drive(self, workers_lock: Path) -> None:
+        self._begin()
+        if self._tasks.any():
+            with self._shown:
+                self._drive(workers_lock)
+
     def _begin(self) -> None:
         """Clear up what a killed sweep left, and open the runs of a grid, the missing ones too."""
         records = self._snapshot.trials
         stopped = self._snapshot.stopped
-        offer(self._tracker, by=_sorted_by(self._experiment))
+        offer(self._tracker, by=sorted_by(self._experiment))
         if self._study:
             todo = {i for i, record in records.items() if record.state not in OVER} - stopped.keys()
             settled = records.keys() - todo

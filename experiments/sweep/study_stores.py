@@ -57,6 +57,16 @@ def read_lessons(
         yield find_lessons(name, plan, experiment.seeds, configuration_runs, trial_runs)
 
 
+def lessons_left(
+    experiment: Experiment, plan: StudyPlan, tracking_uri: str, storage: str
+) -> list[Lessons]:
+    """What the study has not learned yet; raises BadInput as `read_lessons`, and writes nothing."""
+    if not plan.learn_from:
+        return []
+    study = find_study(experiment, plan, storage)
+    return list(read_lessons(experiment, plan, tracking_uri, study.learned_from if study else {}))
+
+
 def open_study(
     experiment: Experiment, plan: StudyPlan, storage: str, lessons: Sequence[Lessons]
 ) -> Study:

@@ -95,6 +95,8 @@ class TrialRuns:
         if record is not None:
             try:
                 self._tracker.reopen(record)
+                earlier = record.tags if record.metrics else {}
+                self._tracker.set_tags(record.run_id, self._code.tags(earlier))
                 return self._described(record.run_id, trial)
             except TrackingRefused:
                 if not self._tracker.is_deleted(record.run_id):

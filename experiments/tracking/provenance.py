@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import getpass
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -13,9 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.secrets import mask
+from experiments.tracking.run_record import after_other_attempts, attempts
 from vae.components.user_code import Code
 
 _CODE = Path(__file__).resolve().parents[2]
+COMMIT, COMMITS = "mlflow.source.git.commit", "git.commits"
+"""Tags: the commit that a run was computed by last; all of them, where there was more than one."""
+
 _OWN = str(Path(__file__).resolve().relative_to(_CODE))
 
 
@@ -34,6 +39,23 @@ class Provenance:
     diff: str
     command: str
     versions: Mapping[str, str]
+
+    def tags(self, earlier: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Of a trial's run.
+
+        Args:
+            earlier: those of a run that goes on; what its epochs were computed with stays, as in
+                `2.13.0 → 2.14.1`
+        """
+        earlier = earlier or {}
+        before = json.loads(earlier.get("versions", "{}"))
+        found = {n: after_other_attempts(before.get(n), v) for n, v in self.versions.items()}
+        tags = {"command": self.command, "versions": json.dumps(found)}
+        if not self.commit:
+            return tags
+        commits = after_other_attempts(earlier.get(COMMITS, earlier.get(COMMIT)), self.commit)
+        more = {COMMITS: commits} if len(attempts(commits)) > 1 else {}
+        return tags | {COMMIT: self.commit, "git.dirty": str(bool(self.diff)).lower()} | more
 
 
 def provenance(command: str, used: Iterable[Code] = ()) -> Provenance:

@@ -11,8 +11,10 @@ import json
 from typing import Any
 
 from experiments.metrics import CURVE
+from experiments.spec.experiment import Experiment
 from experiments.tracking.reader import Reader
 from experiments.tracking.writer import ExperimentWriter
+from vae.configuration import RETURN_SCALE_FIELDS
 
 FILTER = 'tags.kind = "configuration"'
 """Of MLflow's runs page: configurations, without their trials."""
@@ -39,6 +41,16 @@ def is_known(version: str = "") -> bool:
     numbers = (version or importlib.metadata.version("mlflow")).split(".")[:2]
     first, last = _KNOWN
     return all(n.isdecimal() for n in numbers) and first <= tuple(map(int, numbers)) <= last
+
+
+def sorted_by(experiment: Experiment) -> str:
+    """The metric that sorts: nll where the return does not compare all that is asked for."""
+    axes = experiment.study.space if experiment.study else {}
+    varies = any(
+        axis in axes or len({c.flat[axis] for c in experiment.configurations}) > 1
+        for axis in RETURN_SCALE_FIELDS
+    )
+    return "nll" if varies or experiment.metric != "return" else "return"
 
 
 def view(by: str) -> str:

@@ -147,13 +147,9 @@ class ExperimentWriter(Reader):
             "configuration_id": trial.configuration.id,
             "trial": trial.model_dump_json(),
             "mlflow.parentRunId": parent_run_id,
-            "command": code.command,
-            "versions": json.dumps(code.versions),
+            **code.tags(),
             **version_tags(trial.configuration),
         }
-        if code.commit:
-            tags["mlflow.source.git.commit"] = code.commit
-            tags["git.dirty"] = str(bool(code.diff)).lower()
         return self._create_run(f"{label} s{trial.seed}", tags)
 
     def reopen(self, record: RunRecord) -> None:

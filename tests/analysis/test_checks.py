@@ -21,6 +21,7 @@ def trials(uri: str) -> pd.DataFrame:
 
 
 def test_one_metric_is_a_list_of_one(uri: str, trials: pd.DataFrame) -> None:
+    """Issue 14, item 22"""
     curves = load_curves("tiny", uri, metrics="train/loss")
     assert sorted(curves["train/loss"].unique()) == [60.0, 120.0]
     assert len(curves) == 12
@@ -44,6 +45,7 @@ def test_curves_that_there_are_not(uri: str, metric: str | list[str], said: str)
 
 
 def test_a_frame_joined_with_itself_counts_no_seed_twice(trials: pd.DataFrame) -> None:
+    """Issue 14, item 22"""
     joined = pd.concat([trials, trials])
     for call in (summarize, compare, main_effects):
         with pytest.raises(BadInput, match="drop_duplicates"):
@@ -53,6 +55,7 @@ def test_a_frame_joined_with_itself_counts_no_seed_twice(trials: pd.DataFrame) -
 
 
 def test_metrics_and_frames_that_are_none(trials: pd.DataFrame) -> None:
+    """Issue 14, item 22"""
     for call in (summarize, compare, main_effects):
         with pytest.raises(BadInput, match="did you mean 'return'"):
             call(trials, "retrun")

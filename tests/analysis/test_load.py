@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.analysis.load import load_curves, load_trials, open_experiment
+from experiments.analysis.load import load_curves, load_trials
+from experiments.analysis.sources import open_source
 from experiments.metrics import FINAL_METRICS
 from experiments.tracking.run_record import State
 from experiments.tracking.trial_writer import TrialWriter
@@ -121,7 +122,7 @@ def test_an_experiment_without_runs_is_an_empty_frame_with_all_columns(tracked: 
 
 def test_what_is_not_tracked_says_what_is(tracked: Tracked, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="mine"):
-        open_experiment("mne", tracked.uri)
+        open_source("mne", tracked.uri)
     with pytest.raises(BadInput):
         load_trials("mine", f"sqlite:///{tmp_path / 'other.db'}")
     assert not (tmp_path / "other.db").exists(), "reading makes no database"

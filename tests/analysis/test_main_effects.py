@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.analysis.main_effects import main_effects
+from experiments.analysis.main_effects import interactions, main_effects
 from tests.analysis.test_statistics import GOLDEN
 
 
@@ -44,3 +44,31 @@ def test_axes_that_change_the_scale_have_no_effect_on_the_return() -> None:
     frame = frame.assign(**{"test/nll": -frame["return"]})
     assert "loss" not in set(main_effects(frame, "return")["axis"])
     assert "loss" in set(main_effects(frame, "test/nll")["axis"])
+
+
+def test_an_effect_depends_on_another_axis_only_where_all_else_is_equal() -> None:
+    """Encoders differ by 6 at lr 1e-3, by 1 at 1e-2; one loss was run with one lr only."""
+    rng = np.random.default_rng(1)
+    rows = [
+        {"encoder": encoder, "loss": loss, "lr": lr, "latent_dim": latent_dim}
+        for encoder in ("mlp1", "mlp3")
+        for loss, lr in (("sse", 1e-3), ("sse", 1e-2), ("bce", 1e-2))
+        for latent_dim in (2, 8)
+    ]
+    frame = pd.DataFrame(
+        {
+            **row,
+            "configuration_id": f"c{i}",
+            "seed": seed,
+            "state": "finished",
+            "test/nll": (row["encoder"] == "mlp3") * (6 if row["lr"] == 1e-3 else 1)
+            + rng.normal(scale=0.1),
+        }
+        for i, row in enumerate(rows)
+        for seed in range(4)
+    )
+    found = interactions(frame, "test/nll")
+    assert set(found.loc[found["axis"] == "encoder", "other"]) == {"lr"}
+    differences = found[found["axis"] == "encoder"].set_index("value")["difference"]
+    assert differences[1e-3] == pytest.approx(-6, abs=0.2)
+    assert differences[1e-2] == pytest.approx(-1, abs=0.2)

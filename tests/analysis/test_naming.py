@@ -28,6 +28,7 @@ def test_a_file_means_the_experiment_that_it_names(tmp_path: Path) -> None:
 
 
 def test_an_experiment_called_as_a_shipped_file_is_found_and_told_apart(tmp_path: Path) -> None:
+    """Issue 14, item 18"""
     uri = write(tmp_path, "seed_grid", seeds=[0])
     assert find_meant("seed_grid", uri).name == "seed_grid"
     assert find_meant("seed_grid", uri).remark == ""
@@ -40,6 +41,7 @@ def test_an_experiment_called_as_a_shipped_file_is_found_and_told_apart(tmp_path
 
 @pytest.mark.parametrize("form", ["table", "csv", "markdown", "latex", "json"])
 def test_an_experiment_without_trials(workspace: Workspace, form: str) -> None:
+    """Issue 14, item 18"""
     write(workspace.folder, seeds=[])
     for name in ("Default", "tiny"):
         done = workspace.run("analyze.py", name, "--format", form)
@@ -60,6 +62,7 @@ def test_a_name_that_is_tracked_nowhere_says_which_are(workspace: Workspace) -> 
 
 
 def test_the_hint_to_sweep_first_works_when_typed(workspace: Workspace) -> None:
+    """Issue 14, item 18"""
     text = (workspace.folder / "tiny.yaml").read_text()
     text = text.replace("name: tiny", "name: another name").replace("mlp1, mlp3", "mlp1")
     workspace.write(text.replace("sse, bce", "bce").replace("seeds: 2", "seeds: 1"))

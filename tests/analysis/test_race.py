@@ -91,6 +91,7 @@ def test_whoever_is_equal_runs_again_when_another_is_the_best() -> None:
 
 
 def test_who_failed_with_a_seed_races_no_further() -> None:
+    """Issue 14, item 2"""
     table = noisy(4, 0, 0, -30, -31, -32)
     table[1, 1] = np.nan
     state = race(values_of(table), range(8))

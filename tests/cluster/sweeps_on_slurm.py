@@ -67,8 +67,8 @@ class Sweep:
             assert time.monotonic() < deadline, self.said
             time.sleep(0.05)
 
-    def end(self) -> int:
-        code = self.process.wait(timeout=500)
+    def end(self, seconds: float = 500) -> int:
+        code = self.process.wait(timeout=seconds)
         print(self.said)
         return code
 

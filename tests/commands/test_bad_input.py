@@ -241,7 +241,7 @@ def test_no_such_experiment(arguments, said, folder, capsys, monkeypatch) -> Non
     ("arguments", "said"),
     [
         (["never_run"], ["never_run", "name one"]),
-        (["quickstart", "--metric", "returns"], ["--metric returns", "test/return"]),
+        (["quickstart", "--metric", "returns"], ["--metric", "'returns'", "test/return"]),
         (["quickstart", "--format", "xml"], ["--format", "latex"]),
         (["missing.yaml"], ["missing.yaml"]),
         (["quickstart", "--tracking-uri", "ftp://x"], ["--tracking-uri", "ftp://x"]),

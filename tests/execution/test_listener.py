@@ -19,6 +19,7 @@ N_EVENTS = 5_000
 def test_an_exception_in_the_display_does_not_stop_the_listener(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Issue 14, item 21"""
     seen: list[Event] = []
 
     def on_event(event: Event) -> None:

@@ -26,7 +26,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_beside_the_database_whatever_leads_to_it(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """github.com/snakemake/snakemake-executor-plugin-slurm/issues/119: it followed TMPDIR."""
+    """github.com/snakemake/snakemake-executor-plugin-slurm/issues/119: it followed TMPDIR.
+
+    snakemake-executor-plugin-slurm#119
+    """
     (tmp_path / "mlflow.db").touch()
     (tmp_path / "link.db").symlink_to(tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
@@ -46,6 +49,7 @@ def test_beside_the_database_whatever_leads_to_it(
 def test_one_server_by_all_of_its_names(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """snakemake-executor-plugin-slurm#119"""
     names = ["localhost", "LOCALHOST", "127.0.0.1", "127.0.1.1", "[::1]", socket.gethostname()]
     found = set()
     for folder in ("a", "b"):  # the place where the command is typed is not part of it

@@ -206,6 +206,7 @@ def answer(state: TaskState, seconds: float | None = None) -> TrialResult:
 
 
 def test_a_time_limit_is_of_the_trial_over_all_of_its_tasks() -> None:
+    """Issue 14, item 23"""
     executor = ScriptedExecutor(
         answer(TaskState.ADVANCED, 4), answer(TaskState.ADVANCED, 3), answer(TaskState.FINISHED, 1)
     )
@@ -214,7 +215,10 @@ def test_a_time_limit_is_of_the_trial_over_all_of_its_tasks() -> None:
 
 
 def test_a_time_limit_is_of_the_trial_over_its_retries() -> None:
-    """It used to begin again after each, so that a trial could take three times as long."""
+    """It used to begin again after each, so that a trial could take three times as long.
+
+    Issue 14, item 23
+    """
     executor = ScriptedExecutor(
         answer(TaskState.LOST, 6), answer(TaskState.LOST, 6), answer(TaskState.FINISHED, 1)
     )

@@ -149,6 +149,7 @@ def test_a_time_limit_is_a_failure_with_its_reason(long: Workspace) -> None:
 def test_a_second_sweep_of_the_same_experiment_is_refused(
     long: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    """snakemake-executor-plugin-slurm#119"""
     (configuration,) = load_experiment(long.folder / "long.yaml").configurations
     mine = int(configuration.id, 16) % 2 + 1
     sweep = Running(long, "long.yaml", "--workers", "1", "--shard", f"{mine}/2")

@@ -140,7 +140,7 @@ def test_a_final_metric_that_is_no_number_is_divergence(
 
 
 def test_seeds_that_all_but_blew_up_have_finite_bounds(workspace: Workspace) -> None:
-    """Two of these four had NaN for a yardstick, with log-variances far below -88."""
+    """ray#31276: two of these four had NaN for a yardstick, with log-variances far below -88."""
     configuration = Configuration(
         dataset="mnist5k", encoder="mlp1", decoder="mlp3", loss="bce", transform="binarize",
         epochs=5, latent_dim=2, lr=0.03, nll_images=100,

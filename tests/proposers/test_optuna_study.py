@@ -11,6 +11,7 @@ import optuna
 import pytest
 
 from experiments.proposers.optuna_study import Study
+from experiments.spec import resolver, search_space
 from experiments.spec.ranges import Range, Space
 from experiments.spec.search_space import SAMPLERS, StudyPlan, rungs
 from experiments.tracking.run_record import State
@@ -79,7 +80,23 @@ def test_another_question_is_another_study() -> None:
         make_plan(epochs=3).digest([0, 1], False),
     }
     assert len(digests) == 5
+    assert make_plan(lr_schedule="constant").digest([0, 1], False) == plan.digest([0, 1], False)
     assert make_plan(n=99).digest([1, 0], False) == plan.digest([0, 1], False), "it may be extended"
+
+
+def test_a_study_whose_numbers_or_defaults_have_changed_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    digests = {make_plan().digest([0, 1], False)}
+    for name, value in (("NUMBERS_VERSION", 10**6), ("DEFAULTS", None)):
+        with monkeypatch.context() as patch:
+            if name == "DEFAULTS":
+                defaults = {**resolver.DEFAULTS, "weight_decay": 0.5}
+                patch.setattr(resolver, "DEFAULTS", defaults)
+            else:
+                patch.setattr(search_space, name, value)
+            digests.add(make_plan().digest([0, 1], False))
+    assert len(digests) == 3
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])

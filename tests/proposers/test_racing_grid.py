@@ -126,7 +126,7 @@ def test_a_race_that_is_over_has_nothing_left() -> None:
 
 
 def test_a_value_that_is_not_finite_is_a_seed_that_failed() -> None:
-    """It is not waited for, keeps nobody from losing, and is given no more seeds."""
+    """optuna#3132: it is not waited for, keeps nobody from losing, and is given no more seeds."""
     nll = simulated_grid(np.random.default_rng(5))
     broken = CONFIGURATIONS[4].id  # one of the best
     nll[broken, 1] = float("nan")

@@ -86,6 +86,7 @@ def sealed(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_store_that_may_only_be_read_is_read(workspace: Workspace, sealed: Path) -> None:
+    """Issue 14, item 25"""
     uri = ["--tracking-uri", f"sqlite:///{sealed}/mlflow.db"]
     done = workspace.run("analyze.py", "tiny", *uri, "--out", "report")
     assert done.returncode == 0

@@ -141,8 +141,12 @@ def test_kl_charts_are_of_those_that_have_it_the_best_first() -> None:
 def test_patience_s_saving_is_told() -> None:
     findings = findings_of(rows_of([9, 9, 9], epochs=10, patience=3))
     curves = pd.DataFrame(
-        {"trial_id": trial_id, "epoch": epoch, "val/return": 0.0}
-        for trial_id, n in zip(findings.trials["trial_id"], (10, 4, 6), strict=True)
+        {**trial, "epoch": epoch, "val/return": 0.0}
+        for trial, n in zip(
+            findings.trials[["configuration_id", "seed"]].to_dict("records"),
+            (10, 4, 6),
+            strict=True,
+        )
         for epoch in range(1, n + 1)
     )
     told = "Patience ended 2 of 3 trials early: 20 of 30 epochs were trained."

@@ -17,6 +17,8 @@ from experiments.analysis.load import load_trials
 from experiments.models.load import best_of_experiment
 from experiments.reporting.findings import answer, unfinished
 from experiments.reporting.html import render
+from experiments.reporting.notes import of_metric, of_yardstick
+from experiments.reporting.plots import learning_curves
 from experiments.reporting.sentences import conclusions, group_conclusions
 from experiments.reporting.terminal import print_answer, sparkline
 from tests.conftest import Workspace
@@ -159,6 +161,41 @@ def test_the_page_needs_no_network_and_trusts_no_name(page: Path) -> None:
     assert text.count("<svg") >= 8
 
 
+def test_what_stands_above_a_table_is_of_the_data_and_the_metric() -> None:
+    trials = frames()[0]
+    gray = answer("x", trials.assign(yardstick="bernoulli 1 × 28 × 28"))
+    assert "same binarised pixels of the test images of mnist, in nats" in of_yardstick(gray)
+    assert "lower is better" in of_yardstick(gray)
+    assert of_metric(gray).startswith(
+        "return of the validation images of mnist, in nats per image; h"
+    )
+    assert "With other loss and transform it measures something else" in of_metric(gray)
+    shapes = trials["transform"].map({"none": "3 × 32 × 32", "grayscale": "1 × 32 × 32"})
+    colour = trials.assign(dataset="cifar10", yardstick="discretised " + shapes)
+    photographs = answer("x", colour, "test/kl")
+    assert "same 8-bit values of the test images of cifar10" in of_yardstick(photographs)
+    assert "does not rank across groups of other pixels" in of_yardstick(photographs)
+    assert "; lower is better." in of_metric(photographs)
+    page = render(photographs, frames()[1], {}, {}, [])
+    assert "digits" not in page
+    assert "igher is better" not in page
+    assert "<h2>test/kl</h2>" in page
+    alone = render(answer("x", trials, "test/nll"), frames()[1], {}, {}, [])
+    assert "<h2>test/nll" not in alone, "that table would be there twice"
+
+
+def test_single_seeds_are_drawn_beside_their_mean() -> None:
+    trials, curves = frames()
+    one = trials["configuration_id"].iloc[-1]
+    alone = answer("x", trials[trials["configuration_id"] == one])
+    ((_, svg),) = learning_curves(alone, curves[curves["configuration_id"] == one])
+    assert svg.count("stroke-opacity: 0.5") + svg.count('stroke-opacity="0.5"') == 5
+    assert "FillBetween" in svg
+    two = curves[(curves["configuration_id"] == one) & (curves["seed"] < 2)]
+    ((_, svg),) = learning_curves(alone, two)
+    assert "FillBetween" not in svg
+
+
 def test_survivors_are_neither_best_nor_champion(workspace: Workspace) -> None:
     """ray#31276, aideml#96: of three seeds, one that is left with the best number of all, and one
     that finished without a number. Issue 14, item 2.
@@ -217,6 +254,8 @@ addEventListener("load", () => {
     moved: up.join() !== down.join(),
     images: [...document.images].every((image) => image.complete && image.naturalWidth > 0),
     nImages: document.images.length,
+    fills: Math.min(...[...document.querySelectorAll("figure.wide")].map((f) =>
+      f.querySelector("svg").getBoundingClientRect().width / f.getBoundingClientRect().width)),
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   };
   const out = document.createElement("pre");
@@ -264,3 +303,4 @@ def test_the_page_in_a_browser(page: Path, width: int, tmp_path: Path) -> None:
     assert result["images"]
     assert result["nImages"] == 8
     assert result["overflow"] <= 0
+    assert result["fills"] > 0.99

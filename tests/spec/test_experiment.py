@@ -143,6 +143,7 @@ def test_the_shipped_questions_are_the_reference_s() -> None:
 
 
 def test_an_exclude_rule_sees_the_sizes_that_each_data_set_has_by_default(tmp_path: Path) -> None:
+    """Issue 14, item 23"""
     path = tmp_path / "x.yaml"
     for size, excluded in ((500, "mnist5k"), (1620, "patches"), (10_000, "mnist")):
         path.write_text(
@@ -154,6 +155,7 @@ def test_an_exclude_rule_sees_the_sizes_that_each_data_set_has_by_default(tmp_pa
 
 
 def test_a_rule_that_matches_nothing_is_told(load) -> None:  # type: ignore[no-untyped-def]
+    """Issue 14, item 8"""
     experiment = load(
         "grid: {encoder: [mlp3, mlp1], loss: [sse, bce]}\n"
         "exclude: [{encoder: mlp1, loss: bce}, {encoder: conv}, {loss: sse, lr: 0.5}]"
@@ -165,6 +167,7 @@ def test_a_rule_that_matches_nothing_is_told(load) -> None:  # type: ignore[no-u
 
 
 def test_exclude_sees_the_val_size_of_the_data_set(load) -> None:  # type: ignore[no-untyped-def]
+    """Issue 14, item 23"""
     experiment = load("grid: {encoder: [mlp3, mlp1]}\nexclude: [{encoder: mlp1, val_size: 500}]")
     assert fields(experiment, "encoder") == [("mlp3",)]
 

@@ -26,6 +26,7 @@ from vae.errors import BadInput
     ],
 )
 def test_what_seeds_mean(written: object, meant: tuple[int, ...]) -> None:
+    """Issue 14, item 8"""
     assert parse_seeds(written) == meant
 
 

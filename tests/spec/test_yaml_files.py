@@ -33,6 +33,7 @@ def test_what_both_versions_read_alike(text: str, value: Any) -> None:
      "190:20:30", "yes", "No", "ON", "off", "2024-01-15", "2024-01-15 10:00:00"],
 )  # fmt: skip
 def test_what_they_do_not_is_refused_with_its_line(text: str) -> None:
+    """Issue 14, item 7"""
     for document in (f"a: 1\nb: {text}", f"a: 1\n{text}: 2", f"a: 1\nb: [1, {text}]"):
         with pytest.raises(BadInput, match=f"^line 2: `{text}` means .* write the one"):
             parse_yaml(document)

@@ -34,7 +34,10 @@ def test_means_are_the_same_to_the_last_bit_whoever_finished_first() -> None:
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_not_finite_counts_as_missing(bad: float) -> None:
-    """In n and in its metric's mean; the trial's other metrics are as good as anybody's."""
+    """In n and in its metric's mean; the trial's other metrics are as good as anybody's.
+
+    ray#31276
+    """
     finals = [
         {"return": -3.0, "test/nll": 100.0},
         {"return": -5.0, "test/nll": bad},

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from pydantic import BaseModel, model_serializer
 
 from experiments.sweep.interruption import OutOfTime, interruptible
 from tests.conftest import Workspace
@@ -35,6 +36,27 @@ def test_the_end_of_the_budget_is_a_ctrl_c_of_its_own_kind() -> None:
 def test_a_budget_that_was_used_up_before_the_start() -> None:
     with pytest.raises(OutOfTime), interruptible(time.monotonic() - 5):
         time.sleep(30)
+
+
+class Slow(BaseModel):
+    @model_serializer
+    def _write(self) -> dict[str, int]:
+        time.sleep(30)
+        return {}
+
+
+def test_an_interrupt_of_which_a_library_makes_an_error_is_one_all_the_same() -> None:
+    with (
+        pytest.raises(OutOfTime),
+        interruptible(time.monotonic() + 0.05) as strikes,
+        strikes.as_themselves(),
+    ):
+        Slow().model_dump()
+
+
+def test_an_error_is_no_interrupt() -> None:
+    with pytest.raises(ArithmeticError), interruptible(None) as strikes, strikes.as_themselves():
+        raise ArithmeticError
 
 
 def test_without_a_budget_nothing_strikes() -> None:
@@ -117,29 +139,29 @@ name: long
 dataset: mnist5k
 grid: {lr: [1e-2, 1e-3, 1e-5]}
 racing: true
-seeds: 5
-fixed: {loss: bce, epochs: 20, hidden_dim: 16, latent_dim: 2, batch_size: 200, nll_images: 10}
+seeds: 4
+fixed: {loss: bce, epochs: 8, hidden_dim: 16, latent_dim: 2, batch_size: 200, nll_images: 10}
 pictures: {every: 0}
 """
 STUDY = """
 name: long
 dataset: mnist5k
-study: {trials: 8, sampler: tpe, space: {lr: {low: 1e-4, high: 1e-2, log: true}}}
+study: {trials: 5, sampler: tpe, space: {lr: {low: 1e-4, high: 1e-2, log: true}}}
 seeds: 2
-fixed: {loss: bce, epochs: 20, hidden_dim: 16, latent_dim: 2, batch_size: 200, nll_images: 10}
+fixed: {loss: bce, epochs: 8, hidden_dim: 16, latent_dim: 2, batch_size: 200, nll_images: 10}
 pictures: {every: 0}
 """
 
 
 @pytest.mark.sweep
-@pytest.mark.parametrize(("text", "n_trials"), [(RACE, 15), (STUDY, 16)], ids=["race", "study"])
+@pytest.mark.parametrize(("text", "n_trials"), [(RACE, 12), (STUDY, 10)], ids=["race", "study"])
 def test_a_race_and_a_study_run_out_of_time_and_go_on(
     text: str, n_trials: int, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """What they decide does not depend on where they were cut."""
     workspace.write(text, "long.yaml")
     arguments = ["sweep.py", "long.yaml", "--engine", "serial"]
-    done = workspace.run(*arguments, "--time-budget", "8s")
+    done = workspace.run(*arguments, "--time-budget", "3s")
     assert done.returncode == 130
     closing = done.stderr.splitlines()[-1]
     told = (
@@ -150,12 +172,8 @@ def test_a_race_and_a_study_run_out_of_time_and_go_on(
     assert int(found[1]) + int(found[2]) == n_trials
     database = workspace.folder / "mlflow.db"
     assert {run.status for run in runs(database, "trial")} <= {"FINISHED", "KILLED"}
-    n_epochs = done.stderr.count("  epoch ")
-
-    again = workspace.run(*arguments)
-    assert again.returncode == 0
+    assert workspace.run(*arguments).returncode == 0
     undisturbed = Workspace(tmp_path_factory.mktemp("undisturbed"))
     undisturbed.write(text, "long.yaml")
-    whole = undisturbed.run(*arguments)
+    assert undisturbed.run(*arguments).returncode == 0
     assert numbers(database) == numbers(undisturbed.folder / "mlflow.db")
-    assert n_epochs + again.stderr.count("  epoch ") == whole.stderr.count("  epoch ")

@@ -101,7 +101,10 @@ def test_a_narrow_terminal_shows_what_is_trained_and_how_far(
 
 @pytest.mark.parametrize("foreign", ["stages [/2, /4]", "[bold]x", "a \\[b", "[link=x]"])
 def test_text_from_outside_is_no_markup(foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """github.com/Textualize/rich/issues/2636: a reason such as this ended the sweep."""
+    """github.com/Textualize/rich/issues/2636: a reason such as this ended the sweep.
+
+    planemo#1643
+    """
     failed = replace(FINISHED, state=TaskState.FAILED, error=f"ValueError: {foreign}", metrics={})
     with terminal(monkeypatch, width=120) as seen:
         shown = display(1)
@@ -122,6 +125,7 @@ class Broken(LiveDisplay):
 
 
 def test_a_display_that_fails_gives_way_to_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 14, item 21"""
     monkeypatch.setattr("experiments.sweep.progress.LiveDisplay", Broken)
     with terminal(monkeypatch, width=120) as seen:
         show_everything(display(1), EPOCH, EPOCH)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from experiments.execution import worker
+from experiments.sweep import run
+from experiments.tracking.provenance import Provenance
 from tests.conftest import TINY, Workspace
 from tests.tracked import TrackedRun, runs
 from vae.training import Training
@@ -51,6 +53,21 @@ def test_a_trial_goes_on_from_its_checkpoint(workspace: Workspace) -> None:
     assert list((workspace.folder / "checkpoints" / "tiny").iterdir()) == []
 
 
+def test_a_trial_that_goes_on_with_other_code_names_both(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Provenance("a" * 40, "", "python sweep.py", {"torch": "1"})
+    monkeypatch.setattr(run, "provenance", lambda command, used: first)
+    interrupt_after_an_epoch(workspace)
+    second = Provenance("b" * 40, "", "python sweep.py", {"torch": "2"})
+    monkeypatch.setattr(run, "provenance", lambda command, used: second)
+    assert workspace.run("sweep.py", "tiny.yaml", *ONE).returncode == 0
+    again = workspace.run("sweep.py", "--again", the_trial(workspace).run_id)
+    assert again.returncode == 0
+    assert "torch: 1 and 2 → " in again.stdout
+    assert f"commit: {'a' * 12} and {'b' * 12} → " in " ".join(again.stdout.split())
+
+
 def test_the_checkpoint_of_a_deleted_database_is_not_used(workspace: Workspace) -> None:
     """pytorch-lightning#6205: the new run began at epoch 9, and was FINISHED."""
     interrupt_after_an_epoch(workspace)
@@ -62,6 +79,7 @@ def test_the_checkpoint_of_a_deleted_database_is_not_used(workspace: Workspace) 
 
 
 def test_the_checkpoint_of_a_deleted_run_is_not_used_and_removed(workspace: Workspace) -> None:
+    """pytorch-lightning#6205"""
     interrupt_after_an_epoch(workspace)
     with sqlite3.connect(workspace.folder / "mlflow.db") as db:
         db.execute("UPDATE runs SET lifecycle_stage = 'deleted'")
@@ -71,6 +89,7 @@ def test_the_checkpoint_of_a_deleted_run_is_not_used_and_removed(workspace: Work
 
 
 def test_the_checkpoint_of_another_store_is_not_used_and_stays(workspace: Workspace) -> None:
+    """pytorch-lightning#6205"""
     interrupt_after_an_epoch(workspace)
     other = ["--tracking-uri", f"sqlite:///{workspace.folder / 'other.db'}"]
     assert epochs_of(workspace.run("sweep.py", "tiny.yaml", *ONE, *other).stderr) == ["1", "2"]

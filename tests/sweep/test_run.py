@@ -124,7 +124,7 @@ def test_configuration_runs_carry_the_means(finished: tuple[Workspace, str]) -> 
 
 
 def test_means_follow_when_seeds_are_added(workspace: Workspace) -> None:
-    """In the run that the configuration has, with what a person wrote on it."""
+    """Issue 14, item 8: in the run that the configuration has, with what a person wrote on it."""
     from mlflow import MlflowClient
 
     one = ["--engine", "serial", "--set", "encoder=mlp1", "--set", "loss=sse", "--seeds"]

@@ -20,6 +20,7 @@ SEEDS = st.sets(st.integers(0, 2**63 - 1), max_size=700)
 
 @given(SEEDS)
 def test_a_list_comes_back_and_no_tag_is_too_long(seeds: set[int]) -> None:
+    """mlflow#12032"""
     tags = list_tags("seeds", sorted(seeds))
     assert read_list({"other": "x", "seeds.of": "y", **tags}, "seeds") == sorted(seeds)
     assert max(map(len, tags.values())) <= MOST_CHARACTERS

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from experiments.tracking import provenance as module
-from experiments.tracking.provenance import provenance, user_name
+from experiments.tracking.provenance import Provenance, provenance, user_name
 from tests.tracked import runs
 from tests.written import write
 from vae.components.user_code import read_code
@@ -75,6 +77,7 @@ def test_a_checkout_is_its_own_with_passwords_masked(project: Callable[[str], Pa
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_somebody_else_s_checkout_is_no_error(project: Callable[[str], Path]) -> None:
+    """wandb#6877"""
     root = project("code")
     git(root, "add", "code")
     git(root, "commit", "--quiet", "--message", "second")
@@ -145,3 +148,20 @@ def test_without_a_commit_there_is_nothing_to_differ_from(
     (tmp_path / "outside.py").write_text("class Net:\n    pass")
     found = provenance("", [read_code(tmp_path, "outside", "Net")])
     assert (found.commit, found.diff) == ("", "")
+
+
+def test_a_run_that_goes_on_keeps_what_it_was_begun_with() -> None:
+    first = Provenance("a" * 40, "+ changed", "python sweep.py x", {"torch": "1", "numpy": "2"})
+    tags = first.tags()
+    assert tags["mlflow.source.git.commit"] == "a" * 40
+    assert tags["git.dirty"] == "true"
+    assert "git.commits" not in tags
+    assert first.tags(tags) == tags, "nothing is another thing"
+    second = replace(first, commit="b" * 40, diff="", versions={"torch": "2", "numpy": "2"})
+    tags = second.tags(tags)
+    assert tags["git.commits"] == f"{'a' * 40} → {'b' * 40}"
+    assert tags["mlflow.source.git.commit"] == "b" * 40, "MLflow links to one"
+    assert json.loads(tags["versions"]) == {"torch": "1 → 2", "numpy": "2"}
+    assert first.tags(tags)["git.commits"] == f"{'a' * 40} → {'b' * 40}"
+    installed = replace(first, commit="", versions={"torch": "2", "numpy": "2"})
+    assert installed.tags(tags).keys() == {"command", "versions"}

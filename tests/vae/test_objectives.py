@@ -90,6 +90,7 @@ def test_the_bound_is_tighter_with_more_samples() -> None:
 
 @every_loss
 def test_a_tiny_posterior_variance_gives_a_finite_bound_and_gradient(loss: str) -> None:
+    """ray#31276"""
     model = fresh_model(iwae(5, loss), (1, 6, 6), seed=0)
     with torch.no_grad():
         model.encoder.heads.bias[3:] = -200.0

@@ -30,6 +30,7 @@ assert [file.read_text() for file in wanted] == ["whole", "whole"]
 
 
 def test_two_first_sweeps_download_once_and_both_see_whole_files(tmp_path: Path) -> None:
+    """Issue 14, item 23"""
     command = [sys.executable, "-c", DOWNLOADS, str(tmp_path)]
     processes = [subprocess.Popen(command, cwd=REPOSITORY) for _ in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]

@@ -25,6 +25,7 @@ def test_means_are_those_of_one_large_batch() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_final_metric_that_is_no_number_is_divergence(value: float) -> None:
+    """ray#31276"""
     check_finite({"return": -100.0, "test/nll": 90.0})
     with pytest.raises(Diverged, match="test/nll is not finite"):
         check_finite({"return": -100.0, "test/nll": value})

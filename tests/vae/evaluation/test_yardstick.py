@@ -180,6 +180,7 @@ def test_a_narrow_proposal_has_the_bound_that_arithmetic_in_double_gives(log_var
 
 
 def test_a_bound_that_is_not_finite_is_divergence() -> None:
+    """ray#31276"""
     toy, bits = TinyVariance(math.inf), some_bits(side=4)
     with pytest.raises(Diverged, match="not finite"):
         nll(toy, bits, bits, Bernoulli(), 2, seed=0)
