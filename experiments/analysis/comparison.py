@@ -57,9 +57,8 @@ def compare(
         difference alone), `p` (alone) and `p_corrected`, `effect_size`, `p_improvement` (of the
         best over this one), `seeds_needed` (where nothing can be told: to show a difference of
         `equal_within`, or else of the size seen, with 80 % power; always more than there are),
-        `verdict`: "best", "worse",
-        "equal", "identical" (in every seed), "not distinguishable", "pruned"; with a control
-        also "control" and "better".
+        `verdict`: "best", "worse", "equal", "identical" (in every seed), "not distinguishable",
+        "pruned"; with a control also "control" and "better".
 
     Raises:
         BadInput: for a metric that ranks nothing; when no configuration has what `control` says,

@@ -31,7 +31,7 @@ def _main() -> int:
     parser = _parser()
     arguments = parser.parse_args()
     if arguments.failures:
-        parser.refuse_others(arguments, "--failures", ("experiments", "tracking_uri"))
+        parser.refuse_others(arguments, "--failures", ("experiment", "tracking_uri"))
     if arguments.out is not None:
         check_can_be_made("--out", arguments.out)
 
@@ -58,7 +58,7 @@ def _main() -> int:
         from experiments.models.register import register_best  # torch takes its time to import
 
         uri, trusted = sources[0].tracker.uri, arguments.trust_code
-        folder = code_folder(arguments.experiments[0])
+        folder = code_folder(arguments.experiment[0])
         name, only = sources[0].name, arguments.only
         print(register_best(name, uri, arguments.register, trusted, folder, only))
     return 0
@@ -69,9 +69,9 @@ def _check(arguments: Namespace) -> None:
 
     with at("--metric"):
         find_criterion(arguments.metric)
-    if len(arguments.experiments) > 1 and arguments.register is not None:
+    if len(arguments.experiment) > 1 and arguments.register is not None:
         raise BadInput("--register: takes the best of one experiment; name one")
-    if len(arguments.experiments) > 1 and arguments.failures:
+    if len(arguments.experiment) > 1 and arguments.failures:
         raise BadInput("--failures: tells what failed in one experiment; name one")
 
 
@@ -82,7 +82,7 @@ def _sources(arguments: Namespace) -> tuple[list[Source], list[Path | None]]:
     from experiments.tracking.reachable import check_reachable
 
     found, files = [], []
-    for typed in arguments.experiments:
+    for typed in arguments.experiment:
         uri, text = split_address(typed, arguments.tracking_uri)
         check_reachable(uri, read_only=True)
         meant = find_meant(text, uri)
@@ -174,7 +174,7 @@ def _parser() -> Parser:
     parser = Parser(__doc__)
     add = parser.add_argument
     add(
-        "experiments",
+        "experiment",
         nargs="+",
         metavar="EXPERIMENT",
         help="a YAML file, the name of one, or the name of an MLflow experiment; URI#NAME is one "

@@ -115,7 +115,7 @@ def _table_of(columns: Mapping[str, Column], findings: Findings) -> Table:
     table = Table(
         title=f"{findings.name}: {findings.metric}, mean over seeds ± 95 % interval",
         title_justify="left",
-        caption=apart and f"{findings.metric} does not rank across groups: other {apart}",
+        caption=apart and f"groups are not to be compared by {findings.metric}: other {apart}",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

@@ -119,6 +119,7 @@ def test_one_report_of_two_stores(two_stores: Workspace) -> None:
         (["empty"], "'empty' has no trials"),
         (["tiny"], "named twice"),
         (["sqlite:///old/mlflow.db#tiny", "--register", "best"], "--register: "),
+        (["sqlite:///old/mlflow.db#tiny", "--failures"], "--failures: "),
         (["sqlite:///old/mlflow.db#tiny", "--control", "experiment=new"], "experiment=new"),
     ],
 )

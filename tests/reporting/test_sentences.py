@@ -53,6 +53,12 @@ def test_without_a_difference_no_winner_and_what_it_would_take() -> None:
     assert "seeds would show a difference of 0.1 (80 % power)" in said
 
 
+def test_who_is_better_than_some_is_a_winner_over_those() -> None:
+    said = told(trials(mlp1=GOOD, mlp3=CLOSE, conv=BAD))
+    assert "It is better than conv" in said and "Not distinguishable from it: mlp3." in said
+    assert "No winner" not in said
+
+
 def test_one_seed_says_nothing() -> None:
     said = told(trials(mlp1=GOOD[:1], mlp3=BAD[:1]))
     assert "over 1 seed." in said and "1 seeds" not in said
