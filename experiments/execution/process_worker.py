@@ -44,9 +44,12 @@ def _die_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def warm_up() -> None:
+def warm_up(tracking_uri: str) -> None:
     """Import what takes seconds before there is work."""
     import experiments.execution.worker  # noqa: F401
+    from experiments.tracking.retries import import_store
+
+    import_store(tracking_uri)
 
 
 def holding(workers_lock: Path, advance: Callable[[Task], TrialResult], task: Task) -> TrialResult:

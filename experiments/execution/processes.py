@@ -43,10 +43,11 @@ class EarlyWorker:
     seconds. It belongs to no sweep yet.
     """
 
-    def __init__(self, device: Device) -> None:
-        self.device = device
+    def __init__(self, device: Device, tracking_uri: str = "") -> None:
+        """Args: tracking_uri: where it will track; by default it learns that from its tasks"""
+        self.tracking_uri = tracking_uri
         self.events, self.event_pipe = _SPAWN.Pipe(duplex=False)
-        self._pool: ProcessPool | None = _new_pool(self.event_pipe, device)
+        self._pool: ProcessPool | None = _new_pool(self.event_pipe, device, tracking_uri)
 
     def take(self) -> ProcessPool | None:
         """Its process, for whoever ends it."""
@@ -63,14 +64,14 @@ class EarlyWorker:
 _SPAWN = multiprocessing.get_context("spawn")
 
 
-def _new_pool(event_pipe: Connection, device: Device) -> ProcessPool:
+def _new_pool(event_pipe: Connection, device: Device, tracking_uri: str) -> ProcessPool:
     from pebble import ProcessPool  # takes its time to import, and a dry run needs none
 
     pool = ProcessPool(
         max_workers=1, initializer=become_worker, initargs=(event_pipe, device), context=_SPAWN
     )
     with _ctrl_c_ignored():  # also by the worker while it starts
-        pool.schedule(warm_up)
+        pool.schedule(warm_up, args=(tracking_uri,))
     return pool
 
 
@@ -117,7 +118,7 @@ class Processes:
             early: a worker of the first device that has been started
         """
         early = early or EarlyWorker(devices[0])
-        self._workers_lock = workers_lock
+        self._workers_lock, self._tracking_uri = workers_lock, early.tracking_uri
         self._events, self._event_pipe = early.events, early.event_pipe
         self._listener = threading.Thread(
             target=_listen, args=(self._events, never_raising(on_event)), daemon=True
@@ -125,8 +126,7 @@ class Processes:
         self._listener.start()
         self._lock = threading.RLock()  # futures end in threads of their own
         self._workers = [
-            _Worker(early.take() or _new_pool(self._event_pipe, device), device)
-            for device in devices
+            _Worker(early.take() or self._new_pool(device), device) for device in devices
         ]
         self._closed: dict[Device, deque[tuple[Task, Future[TrialResult]]]] = {}
         self._ran_out_on: dict[str, Device] = {}
@@ -135,6 +135,9 @@ class Processes:
     @property
     def n_workers(self) -> int:
         return len(self._workers)
+
+    def _new_pool(self, device: Device) -> ProcessPool:
+        return _new_pool(self._event_pipe, device, self._tracking_uri)
 
     @property
     def n_free(self) -> int:
@@ -173,7 +176,7 @@ class Processes:
     def _start(self, worker: _Worker, task: Task, future: Future[TrialResult]) -> None:
         if not worker.pool.active:  # its process died
             self._replaced.append(worker.pool)
-            worker.pool = _new_pool(self._event_pipe, worker.device)
+            worker.pool = self._new_pool(worker.device)
         worker.busy = True
         device = worker.device
         task = replace(task, device="cuda" if device.is_gpu else "cpu", device_label=device.label)
@@ -285,7 +288,7 @@ def _open(request: Request) -> Iterator[OpenEngine]:
     check_main_is_guarded()
     devices, n_workers = find_devices(request.device), _n_workers(request)
     # The parent needs a core for itself meanwhile.
-    early = EarlyWorker(devices[0]) if cpu_cores() > 1 else None
+    early = EarlyWorker(devices[0], request.stores.tracking_uri) if cpu_cores() > 1 else None
     try:
         yield OpenEngine(
             n_workers,

@@ -14,7 +14,7 @@ import tenacity
 
 from experiments.secrets import mask
 from experiments.tracking.errors import TrackingLost, TrackingRefused
-from experiments.tracking.uris import client_address
+from experiments.tracking.uris import client_address, is_server
 
 # Retrying is done here, with a limit in seconds; MLflow's own would add minutes to every call.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -49,6 +49,12 @@ def connect(uri: str) -> MlflowClient:
         return _SynchronousClient(tracking_uri=client_address(uri))
     except Exception as error:  # whatever the driver, SQLAlchemy, Alembic or MLflow raise
         raise TrackingRefused(f"{mask(uri)}: {root_cause(error)}") from error
+
+
+def import_store(uri: str) -> None:
+    """What `connect` needs, which takes a second; opens nothing."""
+    if uri and not is_server(uri):
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
 class _SynchronousClient(MlflowClient):
