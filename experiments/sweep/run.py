@@ -16,15 +16,11 @@ from experiments.execution.locks import lock_folder, sole_sweep
 from experiments.execution.loop import drive
 from experiments.execution.messages import EpochDone, Event, Notice, TrialResult
 from experiments.planning.changed_code import changed_code
-from experiments.planning.checkpoint_files import find_checkpoints, tidy_up
-from experiments.planning.estimate import Estimate
+from experiments.planning.checkpoint_files import tidy_up
 from experiments.planning.lessons import Lessons
-from experiments.planning.plan import Plan, make_plan
 from experiments.planning.snapshot import Snapshot, read_snapshot
 from experiments.proposers.budget import WithinBudget
-from experiments.proposers.decisions import Advance, Proposer
-from experiments.proposers.grid import Grid
-from experiments.proposers.racing_grid import RacingGrid, hold_race
+from experiments.proposers.decisions import Proposer
 from experiments.spec.experiment import Experiment
 from experiments.spec.search_space import StudyPlan
 from experiments.spec.shard import take_part
@@ -34,6 +30,7 @@ from experiments.sweep.opening import Opened, opened
 from experiments.sweep.options import Options
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.progress import counting_images, display
+from experiments.sweep.proposing import make_proposer, plan_grid
 from experiments.sweep.retention import Archiving
 from experiments.sweep.stopping import StopWatch
 from experiments.sweep.study_stores import (
@@ -43,6 +40,7 @@ from experiments.sweep.study_stores import (
     open_study,
 )
 from experiments.sweep.tasks import Tasks
+from experiments.sweep.time_left import TimeLeft
 from experiments.sweep.trial_runs import Places, TrialRuns
 from experiments.tracking.errors import TrackingLost, TrackingRefused
 from experiments.tracking.provenance import provenance
@@ -130,8 +128,8 @@ class _Sweep:
         self._snapshot = snapshot
         self._study = study
         self._results = snapshot.results(options.retry_failed)
-        self._proposer = (
-            self._search(study, experiment.study) if study and experiment.study else self._grid()
+        self._proposer = make_proposer(
+            experiment, study, snapshot, self._results, self._checkpoints
         )
         self._stores = self._check_stores(study, experiment.study)
         self._engine = engine
@@ -139,20 +137,15 @@ class _Sweep:
         if not study:
             self._n_workers = min(self._n_workers, max(1, self._proposer.n_left))
         self._shown = display(self._n_workers)
-        self._estimate = Estimate(experiment.configurations)
-        self._estimate.learn_from(snapshot.trials.values())
-        self._last_estimate: float | None = None
-        self._estimate_anew_at = 0.0
+        self._time_left = TimeLeft(
+            experiment, snapshot.trials.values(), self._results, self._n_workers
+        )
+        self._deadline: float | None = None
+        self._stop_watch = StopWatch(tracker.stops, snapshot.stops)
         self._configuration_runs = ConfigurationRuns(
             experiment, tracker, snapshot.configurations, archiving
         )
-        used = user_code.known_of(component.digest for component in experiment.components)
-        code = provenance(typed_command(), used.values())
-        self._deadline: float | None = None
-        self._stop_watch = StopWatch(tracker.stops, snapshot.stops)
-        self._trial_runs = TrialRuns(
-            experiment, tracker, places, snapshot.trials, code, archiving.writes
-        )
+        self._trial_runs = self._open_trial_runs(places, archiving)
         self._tasks = Tasks(
             experiment,
             self._within_budget() if options.time_budget else self._proposer,
@@ -164,26 +157,12 @@ class _Sweep:
             self._stop_watch.is_stopped,
         )
 
-    def _grid(self) -> Proposer:
+    def _open_trial_runs(self, places: Places, archiving: Archiving) -> TrialRuns:
         experiment = self._experiment
-        for configuration in experiment.configurations:
-            self._results.ask_for(configuration, experiment.seeds)
-        if experiment.racing:
-            race = (self._results, experiment.seeds, experiment.metric, experiment.racing)
-            hold_race(*race)
-            return RacingGrid(*race)
-        return Grid(self._plan().todo, self._results)
-
-    def _plan(self) -> Plan:
-        resumable = find_checkpoints(self._checkpoints)
-        trials = self._experiment.trials()
-        return make_plan(trials, self._results, self._snapshot.trials, resumable)
-
-    def _search(self, study: Study, plan: StudyPlan) -> Proposer:
-        from experiments.proposers.search import Search  # Optuna takes its time to import
-
-        experiment = self._experiment
-        return Search.resume(study, plan, experiment.seeds, bool(experiment.racing), self._results)
+        used = user_code.known_of(component.digest for component in experiment.components)
+        code = provenance(typed_command(), used.values())
+        records = self._snapshot.trials
+        return TrialRuns(experiment, self._tracker, places, records, code, archiving.writes)
 
     def _check_stores(self, study: Study | None, plan: StudyPlan | None) -> StoreCheck | None:
         if study is None or plan is None:
@@ -195,15 +174,10 @@ class _Sweep:
     def _within_budget(self) -> Proposer:
         return WithinBudget(
             self._proposer,
-            self._seconds_of,
+            self._time_left.seconds_of,
             lambda: (self._deadline or math.inf) - time.monotonic(),
             most_held=self._n_workers if self._study else None,
         )
-
-    def _seconds_of(self, advance: Advance) -> float | None:
-        outcome = self._results.outcome(advance.trial)
-        n_epochs = advance.until - (outcome.epoch if outcome else 0)
-        return self._estimate.seconds_of(advance.configuration, n_epochs)
 
     def run(self, workers_lock: Path, deadline: float | None) -> Outcome:
         """Run what is left, until then."""
@@ -250,7 +224,7 @@ class _Sweep:
             todo = {i for i, record in records.items() if record.state not in OVER} - stopped.keys()
             settled = records.keys() - todo
         else:
-            plan = self._plan()
+            plan = plan_grid(self._experiment, self._snapshot, self._results, self._checkpoints)
             todo = {trial.id for trial in plan.todo}
             settled = {planned.trial.id for planned in plan.trials} - todo
         run_ids = {i: record.run_id for i, record in records.items()}
@@ -275,23 +249,12 @@ class _Sweep:
             executor.stop()
 
     def _on_result(self, result: TrialResult) -> None:
-        self._shown.on_result(result, self._proposer.n_left, self._seconds_left())
-
-    def _seconds_left(self) -> float | None:
-        """Estimated once a second: it takes the longer the more configurations there are."""
-        now = time.monotonic()
-        if now >= self._estimate_anew_at:
-            left = self._proposer.left
-            for configuration_id in left:
-                if configuration_id in self._results:
-                    self._estimate.know(self._results[configuration_id].configuration)
-            self._last_estimate = self._estimate.seconds(left, self._n_workers)
-            self._estimate_anew_at = now + 1
-        return self._last_estimate
+        seconds_left = self._time_left.seconds(self._proposer.left)
+        self._shown.on_result(result, self._proposer.n_left, seconds_left)
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, EpochDone):
-            self._estimate.learn(event.configuration_id, event.metrics["epoch_seconds"])
+            self._time_left.learn(event)
         self._shown.on_event(event)
 
     def _outcome(self, interruption: str) -> Outcome:
@@ -306,8 +269,9 @@ class _Sweep:
         n_left = self._proposer.n_left
         if interruption == "out of time" and not n_left:  # it came at the very end
             interruption = ""
-        self._estimate_anew_at = 0.0
-        seconds_left = self._seconds_left() if interruption == "out of time" else None
+        seconds_left = None
+        if interruption == "out of time":
+            seconds_left = self._time_left.seconds_now(self._proposer.left)
         return Outcome(
             self._results.count(), n_left, study_summary, interruption, seconds_left, page
         )
