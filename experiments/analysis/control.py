@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.trial_columns import axes_among, varying_fields
+from experiments.analysis.trial_columns import axes_among, is_missing
+from experiments.spec.control import find_control as find_place
 from vae.components.registry import check_name
-from vae.configuration import Configuration
-from vae.errors import BadInput
+from vae.errors import at
 
 
 def find_control(
@@ -35,21 +35,13 @@ def find_control(
     for field in control:
         check_name(known, field, "field")
     rows = trials.drop_duplicates("configuration_id")
-    found = _with(rows, control)
-    if found.empty:
-        found = _with(rows, {k: v for k, v in control.items() if k not in scale})
-    for field in varying_fields(found):
-        if field in Configuration.model_fields and field not in control:
-            default = _with(found, {field: Configuration.model_fields[field].default})
-            found = found if default.empty else default
-    if len(found) > 1:
-        shown = ", ".join(f"{key}={value}" for key, value in control.items())
-        fields = ", ".join(varying_fields(found))
-        raise BadInput(f"control {shown}: {len(found)} configurations have that; also say {fields}")
-    return None if found.empty else str(found["configuration_id"].iloc[0])
-
-
-def _with(rows: pd.DataFrame, fields: Mapping[str, Any]) -> pd.DataFrame:
-    for field, value in fields.items():
-        rows = rows[(rows[field] == value).fillna(False).astype(bool)]
-    return rows
+    configurations = [
+        {name: value for name in known if not is_missing(value := row[name])}
+        for row in rows[list(known)].to_dict("records")
+    ]
+    with at("control"):
+        place = find_place(configurations, control)
+        if place is None:
+            comparable = {name: value for name, value in control.items() if name not in scale}
+            place = find_place(configurations, comparable)
+    return None if place is None else str(rows["configuration_id"].iloc[place])

@@ -25,20 +25,20 @@ def find_control(configurations: Sequence[Fields], control: Fields) -> int | Non
         BadInput: when several configurations have all of that.
     """
     places = _having(configurations, range(len(configurations)), control)
-    varying = [
-        name
-        for name in Configuration.model_fields
-        if len({repr(configurations[i].get(name)) for i in places}) > 1
-    ]
-    for name in varying:
-        if name not in control:
+    for name in _varying(configurations, places):
+        if name in Configuration.model_fields and name not in control:
             default = {name: Configuration.model_fields[name].default}
             places = _having(configurations, places, default) or places
     if len(places) > 1:
-        left = [n for n in varying if len({repr(configurations[i].get(n)) for i in places}) > 1]
-        say = f"; say {', '.join(left)} as well" if left else ""
+        left = ", ".join(_varying(configurations, places))
+        say = f"; say {left} as well" if left else ""
         raise BadInput(f"{write_control(control)}: {len(places)} configurations have that{say}")
     return places[0] if places else None
+
+
+def _varying(configurations: Sequence[Fields], among: Sequence[int]) -> list[str]:
+    names = dict.fromkeys(name for i in among for name in configurations[i])
+    return [n for n in names if len({repr(configurations[i].get(n)) for i in among}) > 1]
 
 
 def _having(configurations: Sequence[Fields], among: Sequence[int], fields: Fields) -> list[int]:

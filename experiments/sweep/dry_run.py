@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from experiments.cli import plain_console
-from experiments.formatting import duration
+from experiments.formatting import count, duration
 from experiments.planning.changed_code import changed_code
 from experiments.planning.checkpoint_files import find_checkpoints
 from experiments.planning.estimate import Estimate
@@ -116,14 +116,14 @@ def _grid_lines(
     totals = sum(plan.states.values(), Counter())
     told = ", ".join(f"{totals[state]} {state}" for state in PlanState if totals[state])
     yield (
-        f"{len(experiment.configurations)} configurations × {len(experiment.seeds)} seeds = "
-        f"{len(plan.trials)} trials: {told}"
+        f"{count(len(experiment.configurations), 'configuration')} × "
+        f"{count(len(experiment.seeds), 'seed')} = {count(len(plan.trials), 'trial')}: {told}"
     )
     if experiment.racing:
         yield f"a race in {experiment.metric}: what is decided gets no more seeds"
     n_epochs = sum(trial.configuration.epochs for trial in plan.todo)
     time_left = _time_left(experiment, plan, records, n_workers)
-    yield f"to run: {len(plan.todo)} trials, at most {n_epochs} epochs{time_left}"
+    yield f"to run: {count(len(plan.todo), 'trial')}, at most {count(n_epochs, 'epoch')}{time_left}"
 
 
 def _time_left(experiment: Experiment, plan: Plan, records: list[RunRecord], n_workers: int) -> str:
@@ -160,9 +160,9 @@ class _Tracked:
 
 
 def _study_lines(experiment: Experiment, plan: StudyPlan, tracked: _Tracked) -> Iterator[str]:
-    n_seeds = len(experiment.seeds)
+    n_seeds = count(len(experiment.seeds), "seed")
     yield (
-        f"{experiment.name}: {plan.n_configurations} configurations × {n_seeds} seeds, "
+        f"{experiment.name}: {count(plan.n_configurations, 'configuration')} × {n_seeds}, "
         f"proposed by {plan.sampler}, for the mean {plan.metric} over the seeds"
     )
     if plan.pruner != "none":
@@ -194,4 +194,4 @@ def _state_lines(experiment: Experiment, plan: StudyPlan, tracked: _Tracked) -> 
     yield from check.remarks
     n_left = max(0, plan.n_configurations - n_proposed)
     n_epochs = n_left * len(experiment.seeds) * plan.most_epochs
-    yield f"to try: {n_left} configurations, at most {n_epochs} epochs"
+    yield f"to try: {count(n_left, 'configuration')}, at most {count(n_epochs, 'epoch')}"

@@ -97,10 +97,10 @@ def test_data_that_changed_under_their_name_make_new_trials_and_the_plan_says_so
     assert workspace.run("sweep.py", "own.yaml", "--engine", "serial").returncode == 0
     path.touch()
     plan = workspace.run("sweep.py", "own.yaml", "--dry-run").stdout
-    assert "1 trials: 1 finished" in plan, "the same content is the same data"
+    assert "1 trial: 1 finished" in plan, "the same content is the same data"
     write_npz(path, {"train": noise(60, 8, 8, seed=1)})
     plan = " ".join(workspace.run("sweep.py", "own.yaml", "--dry-run").stdout.split())
-    assert "1 trials: 1 missing" in plan
+    assert "1 trial: 1 missing" in plan
     assert "dataset: faces.npz is new data" in plan
     assert workspace.run("sweep.py", "own.yaml", "--engine", "serial").returncode == 0
     digests = [run.tags["data_digest"] for run in trials(workspace)]
