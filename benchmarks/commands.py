@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -37,6 +38,15 @@ def seconds(cwd: Path, *arguments: str) -> float:
     if done.returncode:
         raise RuntimeError(f"python {' '.join(arguments)} failed:\n{done.stdout[-3000:]}")
     return taken
+
+
+def processor_seconds(command: Callable[[], float]) -> float:
+    """What the processes that `command` starts and waits for compute, however long they wait."""
+    before = os.times()
+    command()
+    after = os.times()
+    user = after.children_user - before.children_user
+    return user + after.children_system - before.children_system
 
 
 def seconds_until(said: str, cwd: Path, script: str, *arguments: str) -> float:

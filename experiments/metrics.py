@@ -124,6 +124,9 @@ AGGREGATED = {metric.aggregate: metric.name for metric in _TABLE if metric.aggre
 CURVE = "val/return"
 """The metric whose mean over seeds is drawn epoch by epoch on a configuration run."""
 
+MEAN_CURVE = f"{CURVE}.mean"
+"""Its name there."""
+
 YARDSTICK = "test/nll"
 """The metric that compares configurations across losses and transforms."""
 

@@ -130,16 +130,16 @@ def _findings(sources: Sequence[Source], trials: pd.DataFrame, arguments: Namesp
 
 
 def _show(findings: Findings, sources: Sequence[Source], arguments: Namespace) -> None:
-    from experiments.analysis.load import curves_of
+    from experiments.analysis.load import curves_of, mean_curves_of
     from experiments.reporting.terminal import print_answer
 
-    curves = curves_of(sources)
-    curves = curves[curves["configuration_id"].isin(findings.trials["configuration_id"])]
     if arguments.format == "table":
-        print_answer(findings, curves)
+        print_answer(findings, mean_curves_of(sources))
     if arguments.out is not None:
         from experiments.reporting.folder import write_report  # matplotlib takes its time
 
+        curves = curves_of(sources)
+        curves = curves[curves["configuration_id"].isin(findings.trials["configuration_id"])]
         write_report(arguments.out, findings, curves, sources)
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from experiments.metrics import CURVE
+from experiments.metrics import CURVE, MEAN_CURVE
 from experiments.planning.results import ConfigurationResults
 from experiments.spec.experiment import Experiment
 from experiments.sweep.aggregates import aggregate, mean_curve, mean_sorted, sample_grid
@@ -22,8 +22,6 @@ from experiments.tracking.run_record import (
 )
 from experiments.tracking.writer import ExperimentWriter
 from vae.configuration import Configuration
-
-_MEAN_CURVE = f"{CURVE}.mean"
 
 
 @dataclass
@@ -167,9 +165,9 @@ class ConfigurationRuns:
     def _log_curve(self, run: _Run) -> None:
         """The mean over more seeds is another curve: its points take the place of the older."""
         curves = [self._tracker.curve(r, CURVE) for r in _run_ids(run.results).values()]
-        logged = dict(self._tracker.curve(run.run_id, _MEAN_CURVE))
+        logged = dict(self._tracker.curve(run.run_id, MEAN_CURVE))
         changed = [(e, mean) for e, mean in mean_curve(curves) if logged.get(e) != mean]
-        self._tracker.log_curve(run.run_id, _MEAN_CURVE, changed)
+        self._tracker.log_curve(run.run_id, MEAN_CURVE, changed)
 
     def _log_sample_grid(self, run: _Run) -> None:
         step = len(run.results.finished)

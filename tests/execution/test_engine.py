@@ -16,7 +16,9 @@ def test_a_flag_is_an_argument_of_run_by_its_own_name() -> None:
     assert all(name.isidentifier() for name in names)
 
 
-@pytest.mark.parametrize("option", [o for e in ENGINES.values() for o in e.options], ids=str)
+@pytest.mark.parametrize(
+    "option", [o for e in ENGINES.values() for o in e.options], ids=lambda option: option.name
+)
 def test_a_default_is_what_its_own_text_would_give(option: Option) -> None:
     if option.default is not None:
         assert option.type(str(option.default)) == option.default

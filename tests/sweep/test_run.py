@@ -12,6 +12,9 @@ import pytest
 from PIL import Image
 
 from experiments import load_curves, load_trials, summarize
+from experiments.analysis.load import mean_curves_of
+from experiments.analysis.sources import Source, open_sources
+from experiments.metrics import MEAN_CURVE
 from experiments.tracking.image_names import step_of
 from experiments.tracking.reader import Reader
 from tests.conftest import REPOSITORY, TINY, Workspace
@@ -181,6 +184,28 @@ def test_load_curves_has_a_row_per_trial_and_epoch(finished: tuple[Workspace, st
     best = curves.groupby("trial_id")["val/return"].max()
     trials = load_trials("tiny", finished[0].tracking_uri).set_index("trial_id")
     assert (best == trials["return"].loc[best.index]).all()
+
+
+def test_mean_curves_are_the_means_of_the_trials_curves(finished: tuple[Workspace, str]) -> None:
+    uri = finished[0].tracking_uri
+    keys = ["configuration_id", "epoch"]
+    of_trials = load_curves("tiny", uri).groupby(keys)["val/return"].mean()
+    means = mean_curves_of(open_sources("tiny", uri))
+    assert len(means) == len(of_trials), "read where they are tracked, not trial by trial"
+    assert means.set_index(keys)["val/return"].to_dict() == pytest.approx(of_trials.to_dict())
+
+
+def test_without_a_mean_curve_those_of_the_trials_stand_in(finished: tuple[Workspace, str]) -> None:
+    class Unfinished(Reader):
+        def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
+            return [] if key == MEAN_CURVE else super().curve(run_id, key)
+
+    uri = finished[0].tracking_uri
+    tracker = Unfinished.find(uri, "tiny")
+    assert tracker is not None
+    curves = mean_curves_of([Source(tracker, "tiny")])
+    assert len(curves) == 8 * 2
+    assert curves["val/return"].tolist() == load_curves("tiny", uri)["val/return"].tolist()
 
 
 def test_pictures_are_where_mlflow_s_image_grid_looks(finished: tuple[Workspace, str]) -> None:
