@@ -72,7 +72,7 @@ def both_have_begun(said: str) -> bool:
 def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
     long: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    text = LONG.replace("epochs: 60", "epochs: 400")  # so that neither ends before both have begun
+    text = LONG.replace("epochs: 60", "epochs: 240")  # so that neither ends before both have begun
     long.write(text, "long.yaml")
     for number in (signal.SIGINT, signal.SIGTERM):
         sweep = Running(long, "long.yaml", "--workers", "2")
@@ -93,7 +93,7 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
 
     resumed = Running(long, "long.yaml", "--workers", "2")
     assert resumed.end() == 0
-    assert "epoch 1/400" not in resumed.said, "the trials went on from their checkpoints"
+    assert "epoch 1/240" not in resumed.said, "the trials went on from their checkpoints"
     expected = undisturbed(long, tmp_path_factory.mktemp("undisturbed"), text)
     assert numbers(long.folder / "mlflow.db") == expected
     assert len(runs(long.folder / "mlflow.db", "trial")) == 2
