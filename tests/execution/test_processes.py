@@ -57,9 +57,9 @@ def long(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def undisturbed(workspace: Workspace, folder: Path) -> dict[str, object]:
+def undisturbed(workspace: Workspace, folder: Path, text: str = LONG) -> dict[str, object]:
     other = Workspace(folder)
-    other.write(LONG, "long.yaml")
+    other.write(text, "long.yaml")
     assert other.run("sweep.py", "long.yaml", "--workers", "2").returncode == 0
     return dict(numbers(folder / "mlflow.db"))
 
@@ -72,6 +72,8 @@ def both_have_begun(said: str) -> bool:
 def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
     long: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    text = LONG.replace("epochs: 60", "epochs: 240")  # so that neither ends before both have begun
+    long.write(text, "long.yaml")
     for number in (signal.SIGINT, signal.SIGTERM):
         sweep = Running(long, "long.yaml", "--workers", "2")
         sweep.wait_until(lambda s=sweep: both_have_begun(s.said))  # type: ignore[misc]
@@ -91,8 +93,8 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
 
     resumed = Running(long, "long.yaml", "--workers", "2")
     assert resumed.end() == 0
-    assert "epoch 1/60" not in resumed.said, "the trials went on from their checkpoints"
-    expected = undisturbed(long, tmp_path_factory.mktemp("undisturbed"))
+    assert "epoch 1/240" not in resumed.said, "the trials went on from their checkpoints"
+    expected = undisturbed(long, tmp_path_factory.mktemp("undisturbed"), text)
     assert numbers(long.folder / "mlflow.db") == expected
     assert len(runs(long.folder / "mlflow.db", "trial")) == 2
     assert {run.status for run in runs(long.folder / "mlflow.db")} == {"FINISHED"}
