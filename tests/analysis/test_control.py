@@ -31,9 +31,7 @@ def test_fields_that_are_not_named_have_their_defaults() -> None:
 
 def test_what_could_be_several_says_what_to_add() -> None:
     trials = frame(MLP1, {**MLP3, "latent_dim": 3}, {**MLP3, "latent_dim": 5})
-    with pytest.raises(
-        BadInput, match="2 configurations have that; say latent_dim as well"
-    ):
+    with pytest.raises(BadInput, match="2 configurations have that; say latent_dim as well"):
         find_control(trials, MLP3, ())
 
 
