@@ -36,7 +36,7 @@ def shown(
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= columns
     assert "…" not in text
-    return text.partition("return does not rank")[0].splitlines()
+    return text.partition("groups are")[0].splitlines()
 
 
 def read_table(lines: list[str]) -> list[str]:
