@@ -118,6 +118,14 @@ def test_the_map_of_a_package_leaves_nothing_out(package: str) -> None:
     assert set(ORDER[package]) == held - {"__init__"}
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_files_that_a_newcomer_is_sent_to_exist(page: str) -> None:
+    named = re.findall(
+        r"`((?:experiments|vae|tests|docs)/[\w/]+\.(?:py|md))`", (REPOSITORY / page).read_text()
+    )
+    assert named and [name for name in named if not (REPOSITORY / name).exists()] == []
+
+
 def test_packages_import_nothing_by_themselves() -> None:
     for package in ORDER:
         for path in (REPOSITORY / package).glob("*/__init__.py"):
